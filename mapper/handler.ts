@@ -22,6 +22,7 @@ import type { Admit } from './http/admission.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
 import type { Limits, Peer } from './limits/limits.ts';
 import type { Orphans } from './orphans/orphans.ts';
+import { headerOf } from './http/request-facts.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
@@ -152,7 +153,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
         views: options.images?.views,
         clicks,
         tally: new ImageTally(metrics),
-        limits: followLimits(limits),
+        limits: {
+          ...followLimits(limits),
+          addressOf: (request) =>
+            limits.addressOf(limits.peerOf(request.socket), headerOf(request, 'x-forwarded-for')),
+        },
         nowMs: Date.now,
       });
       addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });

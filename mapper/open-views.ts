@@ -53,6 +53,7 @@ export function openViews(options: OpenViewsOptions): OpenViews {
         return entry !== 'unknown' && entry.longUrl !== undefined;
       },
       onMade: () => metrics.thumbnailsMade.inc(),
+      now: monotonicMs,
       log,
     }),
     maxAgeS: images.maxAgeS,

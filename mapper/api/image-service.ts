@@ -120,7 +120,7 @@ export class ImageService {
       await using stack = new AsyncDisposableStack();
       const { file, fields } = await this.#receive({ stream, headers, query }, stack);
       requireOwnerFor(fields, userId);
-      const picture = await preparePicture(file, stack, this.#options);
+      const picture = await preparePicture(file, stack, this.#options, userId);
       const wish = { picture, fields, userId };
       if (fields.find_if_exists === true) return await findOrMakeImage(wish, this.#options);
       return await makeImage(wish, this.#options);

@@ -1,4 +1,5 @@
 import type { ServerResponse } from 'node:http';
+import type { Socket } from 'node:net';
 import type { StreamPace } from './limits.ts';
 import { PacedWriter } from './paced-writer.ts';
 
@@ -81,14 +82,29 @@ export class BegunStream {
  * Waits until the answers to all earlier requests of the connection are sent: a response has no socket before
  * that. Also returns when the connection is closed.
  */
-async function whenItsTurn(response: ServerResponse): Promise<void> {
+export async function whenItsTurn(response: ServerResponse): Promise<void> {
   const { socket } = response.req;
   if (response.socket !== null || socket.destroyed) return;
   const { promise, resolve } = Promise.withResolvers<void>();
   response.once('socket', resolve);
-  socket.once('close', resolve);
+  const waiting = waitingOn(socket);
+  waiting.add(resolve);
   await promise;
-  socket.off('close', resolve);
+  waiting.delete(resolve);
+}
+
+const WAITING = new WeakMap<Socket, Set<() => void>>();
+
+/** Called when the connection is closed. Many answers may wait: each with a listener would be too many. */
+function waitingOn(socket: Socket): Set<() => void> {
+  const known = WAITING.get(socket);
+  if (known !== undefined) return known;
+  const waiting = new Set<() => void>();
+  WAITING.set(socket, waiting);
+  socket.once('close', () => {
+    for (const resolve of waiting) resolve();
+  });
+  return waiting;
 }
 
 /** HTTP/1.0 knows the end of a body by the end of the connection, so that must not look like one. */

@@ -1,6 +1,7 @@
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { Problem } from '../http/problem.ts';
 import type { Decoder } from '../pictures/decoder.ts';
+import { piecesOf } from '../pictures/parts.ts';
 import {
   MAX_PIXELS,
   type Part,
@@ -26,18 +27,17 @@ export interface PreparePictureOptions {
   readonly spool: Spool;
 }
 
-/** Of bytes that are copied from one file into another at a time. */
-const COPY_BYTES = 256 * 1024;
-
 /**
  * Checks a picture, and leaves out its metadata.
  * @param stack disposes of the file, if it is another one than `posted`
+ * @param owner null: somebody who is not known
  * @throws Problem 415 no picture, 422 damaged or too large, 503 the decoder is busy
  */
 export async function preparePicture(
   posted: SpoolFile,
   stack: AsyncDisposableStack,
   { read, decoder, spool }: PreparePictureOptions,
+  owner: bigint | null,
 ): Promise<PreparedPicture> {
   const found = await read(posted);
   if ('kind' in found) throw toProblem(found);
@@ -45,9 +45,13 @@ export async function preparePicture(
   let file = posted;
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
-    await copyParts(posted, parts, file);
+    for await (const piece of piecesOf(posted, parts)) await file.write(piece);
   }
-  const fault = await decoder.check(file.path, { type, width, height, frames });
+  const fault = await decoder.check(
+    file.path,
+    { type, width, height, frames },
+    owner === null ? undefined : String(owner),
+  );
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
 }
@@ -55,17 +59,6 @@ export async function preparePicture(
 function isWhole(parts: readonly Part[], bytes: number): boolean {
   const [first, ...others] = parts;
   return others.length === 0 && first !== undefined && 'from' in first && first.to - first.from === bytes;
-}
-
-async function copyParts(from: SpoolFile, parts: readonly Part[], to: SpoolFile): Promise<void> {
-  for (const part of parts) {
-    if ('bytes' in part) {
-      await to.write(part.bytes);
-      continue;
-    }
-    for (let at = part.from; at < part.to; at += COPY_BYTES)
-      await to.write(await from.read(at, Math.min(COPY_BYTES, part.to - at)));
-  }
 }
 
 function toProblem(fault: PictureFault): Problem {

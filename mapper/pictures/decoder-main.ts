@@ -4,7 +4,7 @@ import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { asDecodable } from './decodable.ts';
-import type { DecoderAnswer, DecoderTask } from './decoder-messages.ts';
+import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
 import { laterFrames } from './formats/png-frames.ts';
 import { MAX_PIXELS } from './picture.ts';
@@ -29,11 +29,17 @@ sharp.block({ operation: ['VipsForeignLoad'] });
 sharp.unblock({
   operation: LOADERS.map((name) => `VipsForeignLoad${name}Buffer`),
 });
-process.on('message', (task: DecoderTask) => void answer(task));
+/** Of the picture that comes. */
+const pieces: Uint8Array[] = [];
+process.on('message', (message: DecoderMessage) => {
+  if (message.kind === 'piece') pieces.push(message.bytes);
+  else void answer(message);
+});
 // The mapper is gone.
 process.on('disconnect', () => process.exit(0));
 // Only the mapper is asked to stop, also when the whole group gets the signal.
 process.on('SIGTERM', () => undefined).on('SIGINT', () => undefined);
+process.send?.({ kind: 'ready' } satisfies DecoderAnswer);
 
 function behaveAsTheLeast(): void {
   try {
@@ -71,13 +77,16 @@ async function answer(task: DecoderTask): Promise<void> {
 async function work(task: DecoderTask): Promise<DecoderAnswer> {
   try {
     if (task.kind === 'thumbnail')
-      return { kind: 'thumbnail', bytes: await makeThumbnail(task.picture, task.size) };
+      return { kind: 'thumbnail', bytes: await makeThumbnail(Buffer.concat(pieces.splice(0)), task.size) };
     const why = await findDamage(task.file, task.found);
     return why === undefined ? { kind: 'whole' } : { kind: 'failure', why };
   } catch (error) {
     return { kind: 'failure', why: reasonOf(String(error)) };
   }
 }
+
+/** Many cameras write some behind the last pixel. libjpeg gives no other warning for them. */
+const EXTRANEOUS = /extraneous bytes before marker/i;
 
 /** @throws Error of libvips at the first thing that it cannot decode */
 async function findDamage(file: string, found: FoundFacts): Promise<string | undefined> {
@@ -88,7 +97,10 @@ async function findDamage(file: string, found: FoundFacts): Promise<string | und
   const picture = await readFile(file);
   const input = asDecodable(picture);
   const facts = await opened(input, options).metadata();
-  await decodeAll(opened(input, options));
+  await decodeAll(opened(input, options)).catch(async (error: unknown) => {
+    if (!EXTRANEOUS.test(String(error))) throw error;
+    await decodeAll(opened(input, { ...options, failOn: 'error' }));
+  });
   // libvips knows nothing of animated PNG.
   if (found.type === 'png')
     for (const frame of laterFrames(picture)) await decodeAll(opened(asDecodable(frame), options));
@@ -113,9 +125,8 @@ async function decodeAll(picture: Sharp): Promise<void> {
   await picture.resize(1, 1, { fit: 'fill', fastShrinkOnLoad: false }).raw().toBuffer();
 }
 
-async function makeThumbnail(bytes: Uint8Array, size: ThumbnailSize): Promise<Buffer> {
-  const picture = asDecodable(Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength));
-  return opened(picture, { failOn: 'none', sequentialRead: true })
+async function makeThumbnail(picture: Buffer, size: ThumbnailSize): Promise<Buffer> {
+  return opened(asDecodable(picture), { failOn: 'none', sequentialRead: true })
     .autoOrient()
     .resize({ width: size, height: size, fit: 'inside', withoutEnlargement: true })
     .webp({ quality: QUALITY })

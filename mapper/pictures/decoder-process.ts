@@ -3,8 +3,9 @@ import { fileURLToPath } from 'node:url';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
-import type { DecoderAnswer, DecoderTask } from './decoder-messages.ts';
-import type { Decoder, FoundFacts, ThumbnailSize } from './decoder.ts';
+import { cpuMsOf } from './child-time.ts';
+import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
+import { UndecodableError, type Decoder, type FoundFacts, type ThumbnailSize } from './decoder.ts';
 import type { PictureFault } from './picture.ts';
 import { TaskQueues, type Waiting } from './task-queues.ts';
 
@@ -36,16 +37,32 @@ const LIMITS: DecoderLimits = {
   maxMemoryBytes: 2 ** 30,
 };
 
+/**
+ * Of the time that a child had, and used as processor time: then the picture is too much for it. With less,
+ * the machine had no time for the child.
+ */
+const USED_SHARE = 0.5;
+
+/** In one message to the child. To copy more would hold up others. */
+const PIECE_BYTES = 256 * 1024;
+
 /** After a machine had no idle time, the child has the lowest priority for so long. */
 const BUSY_MS = 60_000;
 
 /** A picture whose frames fit into 100 Mpx needs less: it is built to exhaust the decoder. */
-const TOO_MUCH_MEMORY: PictureFault = { kind: 'damaged', why: 'needs too much memory to be decoded' };
+const TOO_MUCH_MEMORY = 'needs too much memory to be decoded';
+const TOO_SLOW = 'takes too long to be decoded';
+/** Signals of a process that has done something wrong itself. Others come from outside. */
+const CRASHES = ['SIGSEGV', 'SIGABRT', 'SIGBUS', 'SIGFPE', 'SIGILL', 'SIGTRAP', 'SIGSYS'];
+
+/** A task, and the picture that is sent to the child before it. */
+type Task = DecoderTask & { readonly picture?: Uint8Array };
 
 /**
  * The child process that decodes pictures, one at a time. It starts with the first picture, ends a minute
- * after the last one, and starts again after it has died. Pictures are made to break decoders: the child has
- * no secret, and may be killed at any moment.
+ * after the last one, and starts again after it has died. Pictures are made to break decoders: the child may
+ * crash, or be killed at any moment. That is all it protects from. The child has none of our settings, but
+ * it is the same user on the same machine: whoever takes a decoder over may read what the mapper may read.
  *
  * It runs when the machine is idle, or else with the lowest priority, for the reasons in `PasswordProcess`.
  */
@@ -53,9 +70,12 @@ export class DecoderProcess implements Decoder {
   readonly #log: Log;
   readonly #limits: DecoderLimits;
   readonly #main: string;
-  readonly #queues: TaskQueues<DecoderTask, DecoderAnswer>;
+  readonly #queues: TaskQueues<Task, DecoderAnswer>;
   #child: ChildProcess | undefined;
-  #current: Waiting<DecoderTask, DecoderAnswer> | undefined;
+  #current: Waiting<Task, DecoderAnswer> | undefined;
+  /** Whether the child has started well, and what it had used when it began its task. */
+  #isReady = false;
+  #usedMs = 0;
   #timer: NodeJS.Timeout | undefined;
   #restTimer: NodeJS.Timeout | undefined;
   /** Until then the machine counts as busy. Monotonic. */
@@ -74,18 +94,19 @@ export class DecoderProcess implements Decoder {
     this.#queues = new TaskQueues(this.#limits.waitMs);
   }
 
-  async check(file: string, { type, width, height, frames }: FoundFacts): Promise<PictureFault | undefined> {
-    const answer = await this.#run({ kind: 'check', file, found: { type, width, height, frames } });
-    if (answer.kind === 'too-much-memory') return TOO_MUCH_MEMORY;
-    return answer.kind === 'failure' ? { kind: 'damaged', why: answer.why } : undefined;
+  async check(
+    file: string,
+    { type, width, height, frames }: FoundFacts,
+    owner?: string,
+  ): Promise<PictureFault | undefined> {
+    const answer = await this.#run({ kind: 'check', file, found: { type, width, height, frames } }, owner);
+    return answer.kind === 'whole' ? undefined : { kind: 'damaged', why: reasonOf(answer) };
   }
 
-  async thumbnail(picture: Uint8Array, size: ThumbnailSize): Promise<Buffer> {
-    const answer = await this.#run({ kind: 'thumbnail', picture, size });
+  async thumbnail(picture: Uint8Array, size: ThumbnailSize, client?: string): Promise<Buffer> {
+    const answer = await this.#run({ kind: 'thumbnail', picture, size }, client);
     if (answer.kind === 'thumbnail') return Buffer.from(answer.bytes);
-    throw new Error(
-      `no thumbnail of ${size} pixels: ${answer.kind === 'failure' ? answer.why : answer.kind}`,
-    );
+    throw new UndecodableError(`no thumbnail of ${size} pixels: the picture ${reasonOf(answer)}`);
   }
 
   close(): void {
@@ -96,8 +117,8 @@ export class DecoderProcess implements Decoder {
   }
 
   /** @throws Problem 503 */
-  async #run(task: DecoderTask): Promise<DecoderAnswer> {
-    const answer = this.#queues.wait(task);
+  async #run(task: Task, owner: string | undefined): Promise<DecoderAnswer> {
+    const answer = this.#queues.wait(task, owner);
     this.#next();
     return answer;
   }
@@ -110,28 +131,43 @@ export class DecoderProcess implements Decoder {
     this.#begin(this.#current.task);
   }
 
-  #begin(task: DecoderTask): void {
+  #begin(task: Task): void {
     clearTimeout(this.#restTimer);
     this.#child ??= this.#start();
     hold(this.#child);
-    this.#child.send(task);
+    this.#usedMs = cpuMsOf(this.#child.pid) ?? 0;
+    void this.#send(this.#child, task);
     const { idleMs, answerMs } = this.#limits;
     this.#timer = this.#needsIdle
       ? setTimeout(() => this.#hurry(task), idleMs)
       : setTimeout(() => this.#giveUp(), answerMs);
   }
 
+  /** Never rejects: a child that cannot be sent anything has gone, or is killed. */
+  async #send(child: ChildProcess, { picture = NOTHING, ...task }: Task): Promise<void> {
+    const send = async (message: DecoderMessage): Promise<void> =>
+      new Promise((resolve) => void child.send(message, () => resolve()));
+    for (let at = 0; at < picture.length; at += PIECE_BYTES) {
+      await send({ kind: 'piece', bytes: picture.subarray(at, at + PIECE_BYTES) });
+      if (this.#child !== child) return;
+    }
+    await send(task);
+  }
+
   /** The machine has no idle time. */
-  #hurry(task: DecoderTask): void {
+  #hurry(task: Task): void {
     this.#busyUntilMs = monotonicMs() + BUSY_MS;
     this.#dropChild();
     this.#begin(task);
   }
 
   #giveUp(): void {
+    const usedMs = (cpuMsOf(this.#child?.pid) ?? 0) - this.#usedMs;
     this.#dropChild();
-    this.#log.warn({ task: this.#current?.task.kind }, 'a picture took too long to decode');
-    this.#fail('it took too long');
+    this.#log.warn({ task: this.#current?.task.kind, usedMs }, 'a picture took too long to decode');
+    if (usedMs >= this.#limits.answerMs * USED_SHARE)
+      this.#finish()?.resolve({ kind: 'failure', why: TOO_SLOW });
+    else this.#fail('it took too long');
     this.#next();
   }
 
@@ -143,6 +179,7 @@ export class DecoderProcess implements Decoder {
 
   #start(): ChildProcess {
     this.#needsIdle = monotonicMs() >= this.#busyUntilMs;
+    this.#isReady = false;
     const child = fork(this.#main, [String(this.#limits.maxMemoryBytes), this.#needsIdle ? 'idle' : 'busy'], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
@@ -153,18 +190,31 @@ export class DecoderProcess implements Decoder {
     });
     child.on('message', (answer: DecoderAnswer) => {
       // The last answer of a child that has ended belongs to nobody who still waits.
-      if (this.#child === child) this.#answered(child, answer);
-    });
-    const onGone = (reason: unknown): void => {
       if (this.#child !== child) return;
-      this.#child = undefined;
-      this.#log.warn({ reason: String(reason) }, 'the process that decodes pictures has ended');
-      this.#fail('the process that decodes pictures has ended');
-      this.#next();
-    };
-    child.on('error', onGone);
-    child.on('exit', (code, signal) => onGone(signal ?? code));
+      if (answer.kind === 'ready') this.#started(child);
+      else this.#answered(child, answer);
+    });
+    child.on('error', (error) => this.#gone(child, error, false));
+    child.on('exit', (code, signal) =>
+      this.#gone(child, signal ?? code, signal === null ? code !== 0 : CRASHES.includes(signal)),
+    );
     return child;
+  }
+
+  /** What it needed to start is no fault of the picture. */
+  #started(child: ChildProcess): void {
+    this.#isReady = true;
+    this.#usedMs = cpuMsOf(child.pid) ?? 0;
+  }
+
+  /** @param hasCrashed a child that had started well, and was ended by nobody else: over its picture */
+  #gone(child: ChildProcess, reason: unknown, hasCrashed: boolean): void {
+    if (this.#child !== child) return;
+    this.#child = undefined;
+    this.#log.warn({ reason: String(reason) }, 'the process that decodes pictures has ended');
+    if (hasCrashed && this.#isReady) this.#finish()?.resolve({ kind: 'failure', why: 'cannot be decoded' });
+    else this.#fail('the process that decodes pictures has ended');
+    this.#next();
   }
 
   #answered(child: ChildProcess, answer: DecoderAnswer): void {
@@ -180,7 +230,7 @@ export class DecoderProcess implements Decoder {
     this.#restTimer = setTimeout(() => this.#dropChild(), this.#limits.restMs).unref();
   }
 
-  #finish(): Waiting<DecoderTask, DecoderAnswer> | undefined {
+  #finish(): Waiting<Task, DecoderAnswer> | undefined {
     clearTimeout(this.#timer);
     const finished = this.#current;
     this.#current = undefined;
@@ -190,6 +240,13 @@ export class DecoderProcess implements Decoder {
   #fail(reason: string): void {
     this.#finish()?.reject(gone(reason));
   }
+}
+
+const NOTHING = new Uint8Array();
+
+function reasonOf(answer: DecoderAnswer): string {
+  if (answer.kind === 'too-much-memory') return TOO_MUCH_MEMORY;
+  return answer.kind === 'failure' ? answer.why : answer.kind;
 }
 
 function hold(child: ChildProcess): void {

@@ -1,3 +1,4 @@
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { Problem } from '../http/problem.ts';
 
 /** People who post a picture, and those who look at a small one, do not wait for each other. */
@@ -7,6 +8,8 @@ type Kind = (typeof KINDS)[number];
 
 export interface Waiting<Task, Answer> {
   readonly task: Task;
+  /** Of the picture, or who looks at it. Undefined: somebody who is not known. */
+  readonly owner: string | undefined;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
   readonly timer: NodeJS.Timeout;
@@ -14,6 +17,10 @@ export interface Waiting<Task, Answer> {
 
 /** Further ones are refused. A thumbnail holds its picture in memory while it waits. */
 const MAX_WAITING: Readonly<Record<Kind, number>> = { check: 16, thumbnail: 8 };
+/** Of one owner. A page of pictures asks for many small ones at once. */
+const MAX_OF_OWNER: Readonly<Record<Kind, number>> = { check: 4, thumbnail: 8 };
+/** Owners of whom is known when they had their last turn. */
+const MAX_OWNERS = 1_000;
 
 const TOO_MANY: Readonly<Record<Kind, string>> = {
   check: 'Too many pictures are posted at this moment.',
@@ -22,12 +29,18 @@ const TOO_MANY: Readonly<Record<Kind, string>> = {
 /** For a client that is told to try again: the queue is shorter then. */
 const RETRY_AFTER_S = '2';
 
-/** The tasks that wait for the decoder, in a bounded queue for each kind. */
+/**
+ * The tasks that wait for the decoder, in a bounded queue for each kind. In each, owners take turns: whoever
+ * had the last one longest ago comes first.
+ */
 export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
   readonly #waitMs: number;
   readonly #waiting: Readonly<Record<Kind, Waiting<Task, Answer>[]>> = { check: [], thumbnail: [] };
   /** The kind whose turn it is comes first. */
   readonly #turns: Kind[] = [...KINDS];
+  /** The number of the last turn of an owner. */
+  readonly #lastTurns = new BoundedCache<number>(MAX_OWNERS);
+  #turn = 0;
   #closed: Error | undefined;
 
   /** @param waitMs how long a task may wait until it is shifted */
@@ -36,17 +49,18 @@ export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
   }
 
   /** @throws Problem 503 when too many wait, when it has waited too long, and after the queues were closed */
-  async wait(task: Task): Promise<Answer> {
+  async wait(task: Task, owner: string | undefined): Promise<Answer> {
     const { kind } = task;
     const waiting = this.#waiting[kind];
     if (this.#closed !== undefined) throw this.#closed;
-    if (waiting.length >= MAX_WAITING[kind]) throw tooMany(kind);
+    const ofOwner = owner === undefined ? 0 : waiting.filter((one) => one.owner === owner).length;
+    if (waiting.length >= MAX_WAITING[kind] || ofOwner >= MAX_OF_OWNER[kind]) throw tooMany(kind);
     return new Promise((resolve, reject) => {
       const timer = setTimeout(() => {
         const at = waiting.findIndex((one) => one.timer === timer);
         if (at >= 0) waiting.splice(at, 1)[0]?.reject(tooMany(kind));
       }, this.#waitMs);
-      waiting.push({ task, resolve, reject, timer });
+      waiting.push({ task, owner, resolve, reject, timer });
     });
   }
 
@@ -56,8 +70,11 @@ export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
     if (kind === undefined) return undefined;
     this.#turns.splice(this.#turns.indexOf(kind), 1);
     this.#turns.push(kind);
-    const next = this.#waiting[kind].shift();
+    const waiting = this.#waiting[kind];
+    const lastTurns = waiting.map(({ owner = '' }) => this.#lastTurns.get(owner) ?? 0);
+    const [next] = waiting.splice(lastTurns.indexOf(Math.min(...lastTurns)), 1);
     clearTimeout(next?.timer);
+    this.#lastTurns.set(next?.owner ?? '', (this.#turn += 1));
     return next;
   }
 

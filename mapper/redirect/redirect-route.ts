@@ -149,6 +149,7 @@ async function follow(
     return;
   }
   const startedMs = monotonicMs();
+  let isPage = false;
   try {
     const { key, entry, source } = await find(named, options);
     if (entry === 'unknown' && isNoLink(ctx, named)) {
@@ -159,6 +160,7 @@ async function follow(
     const request = factsOf(ctx.req);
     const asked = { key, entry, isPreview: named.isPreview, typedPassword };
     const { result, answer } = await judgeFor(request, asked, options);
+    isPage = result === 'shown';
     const isFollowing = ctx.method !== 'HEAD' && !isPrefetch((name) => request.header(name));
     redirects.answered(key, isFollowing ? request : undefined, result, source);
     if (answer === undefined) FOUND.setOn(ctx, undefined, requestIdOf(ctx), locationOf(entry));
@@ -167,7 +169,8 @@ async function follow(
       setPrepared(ctx, answer);
     }
   } finally {
-    redirects.took(startedMs);
+    // The page of an image waits for its title, which no redirect does.
+    if (!isPage) redirects.took(startedMs);
   }
 }
 

@@ -2,7 +2,7 @@ import type { ByteRange } from '../../db/blobs/blob-store.ts';
 import type { ImageFacts, PictureType } from '../../db/urls/image-facts.ts';
 import type { CachedLink } from '../cache/link-cache.ts';
 import { Problem } from '../http/problem.ts';
-import type { ThumbnailSize } from '../pictures/decoder.ts';
+import { THUMBNAIL_MAKER, type ThumbnailSize } from '../pictures/decoder.ts';
 import { readRange } from './byte-range.ts';
 import type { Validators } from './conditions.ts';
 
@@ -27,7 +27,7 @@ export interface Answer {
 
 export function validatorsOf({ image, size }: Pick<Shown, 'image' | 'size'>): Validators {
   const { sha256, postedAt } = image;
-  const ofSize = size === undefined ? '' : `-${size}`;
+  const ofSize = size === undefined ? '' : `-${size}-${THUMBNAIL_MAKER}`;
   return {
     etag: `"${sha256.slice(0, 32)}${ofSize}"`,
     modifiedAtMs: postedAt === undefined ? undefined : Math.floor(Date.parse(postedAt) / 1_000) * 1_000,

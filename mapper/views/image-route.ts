@@ -13,6 +13,7 @@ import { prepareFor } from '../http/problem-page.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { factsOf, headerOf, type RequestFacts } from '../http/request-facts.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { whenItsTurn } from '../http/send-stream.ts';
 import { THUMBNAIL_SIZES, type ThumbnailSize } from '../pictures/decoder.ts';
 import { isPrefetch } from '../redirect/prefetch.ts';
 import { lookUpFailure, whyRefused, type Refusal } from '../redirect/redirect-answer.ts';
@@ -22,7 +23,7 @@ import { hasExtension, parseImagePath, type ImageName } from './image-name.ts';
 import type { ImageResult, ImageTally } from './image-tally.ts';
 import { KnownDamageError } from './known-damage.ts';
 import type { Pictures } from './pictures.ts';
-import { sendLease, sendPictureStream } from './send-picture.ts';
+import { requireClient, requireReader, sendLease, sendPictureStream } from './send-picture.ts';
 import type { Thumbnails } from './thumbnails.ts';
 
 /** Where pictures are read. */
@@ -46,6 +47,8 @@ export interface ImageRouteOptions {
     admit(request: IncomingMessage, response: ServerResponse): void;
     /** There is no image of this name. */
     missed(request: IncomingMessage): void;
+    /** Who asks, also where nothing else is limited. Undefined: that is not known. */
+    addressOf(request: IncomingMessage): string | undefined;
   };
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
@@ -82,13 +85,16 @@ class ImageRoute {
     try {
       if (views === undefined) throw new Problem('no-images');
       limits.admit(ctx.req, ctx.res);
+      // Nothing is looked up, read or held for an answer that waits behind others of its connection.
+      await whenItsTurn(ctx.res);
+      requireClient(ctx);
       const size = readSize(ctx.query);
       const name = parseImagePath(ctx.path);
       const found = name === undefined ? 'unknown' : await this.#find(name);
       if (typeof found === 'string') this.#refuseLink(ctx, found);
       else await this.#showFound(ctx, views, { ...found, size });
     } catch (error) {
-      if (ctx.res.headersSent) this.#reportCut(ctx, error);
+      if (error instanceof ClientGoneError || ctx.res.headersSent) this.#reportCut(ctx, error);
       else this.#fail(ctx, error);
     }
   }
@@ -146,7 +152,7 @@ class ImageRoute {
     { pictures }: ImageViews,
     { key, image, headers, range }: WantedImage & Said,
   ): Promise<void> {
-    const { tally } = this.#options;
+    const { tally, limits } = this.#options;
     const answer = answerOf(image, range);
     if (ctx.method === 'HEAD') {
       // All that it says is known without the bytes.
@@ -156,7 +162,8 @@ class ImageRoute {
       ctx.res.end();
       return;
     }
-    const opened = await pictures.open(key, image, answer.part);
+    const opened = await pictures.open(key, image, answer.part, limits.addressOf(ctx.req));
+    await requireReader(ctx, opened);
     begin(ctx, answer, headers);
     tally.answered('found', opened.source);
     this.#countClick(ctx, key, answer);
@@ -169,8 +176,12 @@ class ImageRoute {
     { thumbnails }: ImageViews,
     { key, image, size, headers, range }: WantedImage & Said & { readonly size: ThumbnailSize },
   ): Promise<void> {
-    const { source, lease } = await thumbnails.open({ key, image, size });
+    const { source, lease } = await thumbnails.open(
+      { key, image, size },
+      this.#options.limits.addressOf(ctx.req),
+    );
     try {
+      requireClient(ctx);
       const answer = answerOf({ type: 'webp', bytes: lease.bytes.length }, range);
       begin(ctx, answer, headers);
       this.#options.tally.answered('found', source);
@@ -209,6 +220,8 @@ class ImageRoute {
   /** The client sees a connection that was cut, and knows that it has not got all. */
   #reportCut(ctx: RouterContext, error: unknown): void {
     const { tally, log } = this.#options;
+    // Koa has nothing to add.
+    ctx.respond = false;
     const about = { error, requestId: requestIdOf(ctx), path: ctx.path };
     if (error instanceof ClientGoneError || error instanceof Problem) {
       log.debug(about, 'picture cut off');

@@ -24,9 +24,9 @@ export interface PicturesOptions {
 
 /**
  * Pictures that are sent from the store at a time. Each keeps some chunks of 256 KiB in memory, for as long
- * as its client is slow.
+ * as its client is slow: so no client has many.
  */
-const STREAMS = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
+const STREAMS = { count: 256, ofOne: 16, maxWaiting: 1_000, waitMs: 2_000 };
 /**
  * Pictures that are read whole into buffers and sent from there. More, and larger ones, are streams: those
  * cost more CPU, and less memory while their clients are slow.
@@ -60,16 +60,25 @@ export class Pictures {
 
   /**
    * @param range undefined: all of it. A lease always has all of it
+   * @param client who is sent the picture, as far as that is known
    * @throws DamagedBlobError; StoreUnavailableError; Problem 503 when too many are being read
    */
-  async open(key: string, { sha256, bytes }: ImageFacts, range: ByteRange | undefined): Promise<OpenPicture> {
+  async open(
+    key: string,
+    { sha256, bytes }: ImageFacts,
+    range: ByteRange | undefined,
+    client: string | undefined,
+  ): Promise<OpenPicture> {
     const name = blobNameOf(key, sha256);
     const { memory, store } = this.#options;
     const kept = memory.find(name);
     if (kept !== undefined) return { source: 'memory', lease: kept };
     const expected = { name, store: store.name, bytes, sha256 };
     for (let load = this.#loads.get(name); load !== undefined; load = this.#loads.get(name)) {
-      await load;
+      await load.catch((error: unknown) => {
+        // Whoever loads it has it logged.
+        throw error instanceof DamagedBlobError ? new KnownDamageError(name) : error;
+      });
       const loaded = memory.find(name);
       if (loaded !== undefined) return { source: 'memory', lease: loaded };
     }
@@ -80,7 +89,9 @@ export class Pictures {
     if (buffer !== undefined) return this.#readBuffered(expected, buffer);
     const isFirst = range === undefined && !this.#isCompared(name);
     const giveBack = isFirst && bytes <= LARGEST_FIRST_READ ? this.#firstReads.tryTake(bytes) : undefined;
-    return giveBack === undefined ? this.#stream(expected, range) : this.#readFirst(expected, giveBack);
+    return giveBack === undefined
+      ? this.#stream(expected, range, client)
+      : this.#readFirst(expected, giveBack);
   }
 
   /** All bytes, for the decoder. @throws as {@link open} */
@@ -139,7 +150,8 @@ export class Pictures {
   }
 
   async #readAll(expected: Expected): Promise<Buffer> {
-    const leave = await this.#places.take();
+    // It is left when the bytes are there, however slow the client is.
+    const leave = await this.#places.take(undefined);
     try {
       const { stream } = await this.#get(expected, undefined);
       const content = await this.#watched(expected.name, async () => readWhole(stream, expected));
@@ -150,9 +162,13 @@ export class Pictures {
     }
   }
 
-  async #stream(expected: Expected, range: ByteRange | undefined): Promise<OpenPicture> {
+  async #stream(
+    expected: Expected,
+    range: ByteRange | undefined,
+    client: string | undefined,
+  ): Promise<OpenPicture> {
     const { name } = expected;
-    const release = await this.#places.take();
+    const release = await this.#places.take(client);
     try {
       const { stream } = await this.#get(expected, range);
       const isCompared = range === undefined && !this.#isCompared(name);

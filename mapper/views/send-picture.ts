@@ -2,11 +2,28 @@ import type { ServerResponse } from 'node:http';
 import type { RouterContext } from '@koa/router';
 import type { ByteRange } from '../../db/blobs/blob-store.ts';
 import { STREAM_PACE } from '../http/limits.ts';
+import { ClientGoneError } from '../http/paced-writer.ts';
 import type { Lease } from './picture-memory.ts';
 import type { OpenPicture } from './pictures.ts';
 
 /** How much of a stream may wait for its client, beside what its socket has. */
 const UNREAD_BYTES = 256 * 1024;
+
+/** @throws ClientGoneError */
+export function requireClient(ctx: RouterContext): void {
+  if (ctx.req.socket.destroyed) throw new ClientGoneError();
+}
+
+/** Gives back a picture that nobody is there to read. @throws ClientGoneError */
+export async function requireReader(ctx: RouterContext, opened: OpenPicture): Promise<void> {
+  if (!ctx.req.socket.destroyed) return;
+  if ('lease' in opened) opened.lease.release();
+  else {
+    opened.release();
+    await opened.stream.cancel();
+  }
+  throw new ClientGoneError();
+}
 
 /**
  * Sends bytes of memory in one write, and gives them back when the client has them. A client that is slower

@@ -4,7 +4,9 @@ import type { BlobStore } from '../../db/blobs/blob-store.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { blobNameOf, type ImageFacts } from '../../db/urls/image-facts.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { Decoder, ThumbnailSize } from '../pictures/decoder.ts';
+import { BoundedCache } from '../../runtime/bounded-cache.ts';
+import { Problem } from '../http/problem.ts';
+import { UndecodableError, type Decoder, type ThumbnailSize } from '../pictures/decoder.ts';
 import { readWhole } from './checked-stream.ts';
 import type { Lease, PictureMemory } from './picture-memory.ts';
 import type { Pictures } from './pictures.ts';
@@ -18,6 +20,8 @@ export interface ThumbnailsOptions {
   /** Whether the image is still there, after its thumbnail was stored. */
   readonly isThere: (key: string) => Promise<boolean>;
   readonly onMade: () => void;
+  /** Monotonic milliseconds. */
+  readonly now: () => number;
   readonly log: Log;
 }
 
@@ -28,9 +32,13 @@ export interface WantedThumbnail {
 }
 
 /** Thumbnails that are being sent and are not in memory. They have some 100 KB. */
-const SENDING = { count: 256, maxWaiting: 1_000, waitMs: 2_000 };
-/** Each has a whole picture in memory. */
-const MAKING = { count: 4, maxWaiting: 64, waitMs: 10_000 };
+const SENDING = { count: 256, ofOne: 64, maxWaiting: 1_000, waitMs: 2_000 };
+/** Bytes of the pictures that are read, or wait for the decoder: one of the largest, or many usual ones. */
+const MAKING_BYTES = 24 * 2 ** 20;
+const MAKING = { count: MAKING_BYTES, ofOne: MAKING_BYTES, maxWaiting: 64, waitMs: 3_000 };
+/** How long a thumbnail that cannot be made is not tried again. */
+const IMPOSSIBLE_MS = 600_000;
+const MAX_IMPOSSIBLE = 1_000;
 /** Larger than any WebP of 1,024 × 1,024 pixels. */
 const MAX_BYTES = 8 * 2 ** 20;
 
@@ -48,6 +56,8 @@ export class Thumbnails {
   readonly #options: ThumbnailsOptions;
   readonly #sending = new ReadingPlaces(SENDING);
   readonly #making = new ReadingPlaces(MAKING);
+  /** Until when those that could not be made are not tried again. */
+  readonly #impossible = new BoundedCache<number>(MAX_IMPOSSIBLE);
   /** Thumbnails that are being read or made. */
   readonly #finding = new Map<string, Promise<Buffer>>();
 
@@ -56,14 +66,17 @@ export class Thumbnails {
   }
 
   /** @throws StoreUnavailableError; DamagedBlobError of the picture; Problem 503 when too many are made */
-  async open(wanted: WantedThumbnail): Promise<{ source: 'memory' | 'store'; lease: Lease }> {
+  async open(
+    wanted: WantedThumbnail,
+    client: string | undefined,
+  ): Promise<{ source: 'memory' | 'store'; lease: Lease }> {
     const { memory } = this.#options;
     const name = thumbnailNameOf(wanted);
     const kept = memory.find(name);
     if (kept !== undefined) return { source: 'memory', lease: kept };
-    const release = await this.#sending.take();
+    const release = await this.#sending.take(client);
     try {
-      const bytes = await this.#find(name, wanted);
+      const bytes = await this.#find(name, wanted, client);
       const lease = memory.reserve(name, bytes.length)?.keep(bytes);
       if (lease === undefined) return { source: 'store', lease: { bytes, release } };
       release();
@@ -74,18 +87,18 @@ export class Thumbnails {
     }
   }
 
-  async #find(name: string, wanted: WantedThumbnail): Promise<Buffer> {
+  async #find(name: string, wanted: WantedThumbnail, client: string | undefined): Promise<Buffer> {
     const running = this.#finding.get(name);
     if (running !== undefined) return running;
-    const finding = this.#readOrMake(name, wanted).finally(() => this.#finding.delete(name));
+    const finding = this.#readOrMake(name, wanted, client).finally(() => this.#finding.delete(name));
     this.#finding.set(name, finding);
     return finding;
   }
 
-  async #readOrMake(name: string, wanted: WantedThumbnail): Promise<Buffer> {
+  async #readOrMake(name: string, wanted: WantedThumbnail, client: string | undefined): Promise<Buffer> {
     const stored = await this.#read(name);
     if (stored !== undefined) return stored;
-    const made = await this.#make(wanted);
+    const made = await this.#makeOnce(name, wanted, client);
     this.#options.onMade();
     await this.#put(name, wanted.key, made);
     return made;
@@ -110,13 +123,27 @@ export class Thumbnails {
     }
   }
 
-  async #make({ key, image, size }: WantedThumbnail): Promise<Buffer> {
+  /** What cannot be made is not tried again at each request. */
+  async #makeOnce(name: string, wanted: WantedThumbnail, client: string | undefined): Promise<Buffer> {
+    const { now, log } = this.#options;
+    if (now() < (this.#impossible.get(name) ?? 0)) throw cannotBeMade();
+    try {
+      return await this.#make(wanted, client);
+    } catch (error) {
+      if (!(error instanceof UndecodableError)) throw error;
+      this.#impossible.set(name, now() + IMPOSSIBLE_MS);
+      log.error({ error, blob: name }, 'a picture cannot be made smaller');
+      throw cannotBeMade();
+    }
+  }
+
+  async #make({ key, image, size }: WantedThumbnail, client: string | undefined): Promise<Buffer> {
     const { pictures, decoder } = this.#options;
-    const leave = await this.#making.take();
+    const leave = await this.#making.take(undefined, image.bytes);
     try {
       const picture = await pictures.read(key, image);
       try {
-        return await decoder.thumbnail(picture.bytes, size);
+        return await decoder.thumbnail(picture.bytes, size, client);
       } finally {
         picture.release();
       }
@@ -137,6 +164,13 @@ export class Thumbnails {
       log.warn({ error, blob: name }, 'a thumbnail was not stored');
     }
   }
+}
+
+function cannotBeMade(): Problem {
+  return new Problem('overloaded', {
+    detail: 'This picture cannot be made smaller.',
+    headers: { 'Retry-After': String(IMPOSSIBLE_MS / 1_000) },
+  });
 }
 
 /** Whether the length in the head of the file is that of the file (RFC 9649, 2.4). */

@@ -1,5 +1,6 @@
 import { demand, demandProfileSize, type PieceCount } from '../damage.ts';
-import { boxesIn, Fields, moved, type Box } from './boxes.ts';
+import { BOX_PIECES, boxesIn, Fields, moved, type Box } from './boxes.ts';
+import { pixelsOf, readDerivation, type Reference } from './derivation.ts';
 import type { Overwrites } from './overwrites.ts';
 import { readProperties, type ItemSize } from './properties.ts';
 import { unneeded, merged, type Range } from './ranges.ts';
@@ -8,14 +9,23 @@ import { unneeded, merged, type Range } from './ranges.ts';
 export interface Items {
   /** As it is shown. */
   readonly size: ItemSize;
-  /** Of the largest picture that is drawn for it. */
+  /** That are decoded and drawn for it. Of transparency and gain maps together, if those are more. */
   readonly pixels: number;
+  /** What is coded as AV1. */
+  readonly coded: readonly CodedItem[];
   /** The bytes of the file in which its pixels are. */
   readonly needed: readonly Range[];
 }
 
-/** Kinds of items that are pictures. Exif, XMP and others are metadata. */
-const PICTURES = ['av01', 'grid', 'iovl', 'iden', 'tmap'];
+export interface CodedItem {
+  /** Undefined: it says none. */
+  readonly size: ItemSize | undefined;
+  /** Of several layers, of which some may be smaller. */
+  readonly isLayered: boolean;
+  /** In the file, in the order in which a decoder reads them. */
+  readonly extents: readonly Range[];
+}
+
 const KEPT = ['hdlr', 'pitm', 'iloc', 'iinf', 'iref', 'iprp', 'idat', 'dinf', 'grpl'];
 
 interface Place {
@@ -50,7 +60,8 @@ export function readItems(
   const references = boxes
     .filter(({ type }) => type === 'iref')
     .flatMap((box) => referencesOf(bytes, box, count));
-  const shown = shownItems(primary, items, references);
+  const derivation = readDerivation(primary, items, references);
+  const { shown } = derivation;
   demand(shown.has(primary), 'has no picture in it');
   for (const [id, { at, to }] of items) {
     // Viewers that look for EXIF take a picture for broken whose EXIF is empty. Of items of an unknown type
@@ -78,8 +89,22 @@ export function readItems(
   demandProfileSize(properties.profileBytes);
   const size = properties.sizeOf(primary);
   demand(size !== undefined, 'does not say its size');
-  const pixels = [...shown].reduce((most, id) => Math.max(most, properties.pixelsOf(id)), 0);
-  return { size, pixels, needed: extents(false) };
+  const coded = [...shown]
+    .filter((id) => items.get(id)?.type === 'av01')
+    .map((id): CodedItem => {
+      const { isInIdat = false, extents: own = [] } = places.get(id) ?? {};
+      const start = isInIdat ? base + (idat[0]?.body ?? 0) : 0;
+      return {
+        size: properties.codedSizeOf(id),
+        isLayered: properties.isLayered(id),
+        extents: [
+          ...properties.configurationOf(id),
+          ...own.map(({ from, to }) => ({ from: start + from, to: start + to })),
+        ],
+      };
+    });
+  const pixels = pixelsOf(derivation, (id) => properties.pixelsOf(id));
+  return { size, pixels, coded, needed: extents(false) };
 }
 
 function primaryOf(bytes: Buffer, box: Box): number {
@@ -112,12 +137,6 @@ function itemsIn(bytes: Buffer, box: Box, count: PieceCount): Map<number, Item> 
   return items;
 }
 
-interface Reference {
-  readonly kind: string;
-  readonly from: number;
-  readonly to: readonly number[];
-}
-
 function referencesOf(bytes: Buffer, box: Box, count: PieceCount): Reference[] {
   const size = new Fields(bytes, box).version().version === 0 ? 2 : 4;
   return boxesIn(bytes, { body: box.body + 4, to: box.to }, count).map((one) => {
@@ -127,36 +146,6 @@ function referencesOf(bytes: Buffer, box: Box, count: PieceCount): Reference[] {
     count.add(targets);
     return { kind: one.type, from, to: Array.from({ length: targets }, () => fields.uint(size)) };
   });
-}
-
-/**
- * The primary picture, and what it is drawn from: its tiles, its transparency, its gain map. Thumbnails and
- * other pictures in the file are shown by nobody.
- */
-function shownItems(
-  primary: number,
-  items: Map<number, Item>,
-  references: readonly Reference[],
-): Set<number> {
-  const isPicture = (id: number): boolean => PICTURES.includes(items.get(id)?.type ?? '');
-  const shown = new Set<number>();
-  const wanted = [primary];
-  const derived = references.filter(({ kind }) => kind === 'dimg');
-  const aids = references.filter(
-    ({ kind, from }) => kind === 'auxl' || (kind === 'dimg' && items.get(from)?.type === 'tmap'),
-  );
-  const tilesOf = Map.groupBy(derived, ({ from }) => from);
-  const aidsOf = Map.groupBy(
-    aids.flatMap(({ from, to }) => to.map((id) => ({ from, id }))),
-    ({ id }) => id,
-  );
-  for (let id = wanted.pop(); id !== undefined; id = wanted.pop()) {
-    if (shown.has(id) || !isPicture(id)) continue;
-    shown.add(id);
-    for (const { to } of tilesOf.get(id) ?? []) wanted.push(...to);
-    for (const { from } of aidsOf.get(id) ?? []) wanted.push(from);
-  }
-  return shown;
 }
 
 function placesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, Place> {
@@ -178,7 +167,7 @@ function placesOf(bytes: Buffer, box: Box, count: PieceCount): Map<number, Place
     demand(method <= 1 && fields.uint(2) === 0, 'has its pixels in another file');
     const start = fields.uint(baseSize);
     const number = fields.uint(2);
-    count.add(1 + number);
+    count.add(BOX_PIECES * (1 + number));
     const extents = Array.from({ length: number }, () => {
       fields.skip(indexSize);
       const from = start + fields.uint(offsetSize);

@@ -1,6 +1,7 @@
 import { demand, type PieceCount } from '../damage.ts';
 import { boxesIn, Fields, moved, type Box } from './boxes.ts';
 import type { Overwrites } from './overwrites.ts';
+import type { Range } from './ranges.ts';
 
 export interface ItemSize {
   readonly width: number;
@@ -10,8 +11,14 @@ export interface ItemSize {
 export interface Properties {
   /** Cropped and turned, as it is shown. @returns undefined: it says none */
   sizeOf(item: number): ItemSize | undefined;
+  /** Before it is cropped and turned. */
+  codedSizeOf(item: number): ItemSize | undefined;
   /** Before it is cropped. 0: it says none. */
   pixelsOf(item: number): number;
+  /** AV1 that the file says beside the item, and decoders read before it. In the file. */
+  configurationOf(item: number): readonly Range[];
+  /** Of several layers, of which some may be smaller. */
+  isLayered(item: number): boolean;
   /** Of all colour profiles together. */
   readonly profileBytes: number;
 }
@@ -19,6 +26,8 @@ export interface Properties {
 /** Properties that say how a picture looks. Others, such as descriptions, say nothing to a viewer. */
 const KEPT =
   'ispe pixi av1C colr pasp clap irot imir auxC a1op lsel a1lx clli mdcv amve cclv rloc ndwt reve'.split(' ');
+
+const LAYERS = ['a1op', 'lsel', 'a1lx'];
 
 /** Reads `iprp`, and overwrites the properties that are none of the picture. @throws DamagedPicture */
 export function readProperties(
@@ -40,6 +49,12 @@ export function readProperties(
   const sizeBefore = (item: number): ItemSize | undefined => sizeIn(bytes, owned.get(item) ?? []);
   return {
     profileBytes: all.reduce((sum, { type, body, to }) => sum + (type === 'colr' ? to - body : 0), 0),
+    codedSizeOf: sizeBefore,
+    configurationOf: (item) =>
+      (owned.get(item) ?? [])
+        .filter(({ type }) => type === 'av1C')
+        .map(({ body, to }) => ({ from: base + Math.min(body + 4, to), to: base + to })),
+    isLayered: (item) => (owned.get(item) ?? []).some(({ type }) => LAYERS.includes(type)),
     pixelsOf: (item) => {
       const { width, height } = sizeBefore(item) ?? { width: 0, height: 0 };
       return width * height;

@@ -10,6 +10,8 @@ export interface Tracks {
   readonly height: number;
   /** The bytes of the file in which its frames are. */
   readonly needed: readonly Range[];
+  /** Of its frames, and of their transparency. */
+  readonly tracks: readonly Track[];
 }
 
 /** Which boxes are kept in which. Of all others (user data, metadata), nothing is left. */
@@ -18,7 +20,7 @@ const KEPT: Readonly<Record<string, readonly string[]>> = {
   trak: ['tkhd', 'tref', 'edts', 'mdia'],
   mdia: ['mdhd', 'hdlr', 'minf'],
   minf: ['vmhd', 'nmhd', 'dinf', 'stbl'],
-  stbl: ['stsd', 'stts', 'stss', 'stsc', 'stsz', 'stco', 'co64', 'ctts', 'sgpd', 'sbgp', 'csgp'],
+  stbl: ['stsd', 'stts', 'stss', 'stsc', 'stsz', 'stco', 'co64', 'ctts'],
 };
 const DATED = ['mvhd', 'tkhd', 'mdhd'];
 /** Pictures, and the transparency of pictures. */
@@ -35,21 +37,21 @@ export function readTracks(
   over: Overwrites,
   count: PieceCount,
 ): Tracks {
-  const needed: Range[] = [];
-  let shown: Omit<Tracks, 'needed'> | undefined;
+  const tracks: Track[] = [];
+  let shown: Pick<Tracks, 'frames' | 'width' | 'height'> | undefined;
   for (const box of boxesIn(bytes, moov, count)) {
     const track = box.type === 'trak' ? readTrack(bytes, box, count) : undefined;
     if (box.type === 'trak' && track === undefined) over.free(moved(box, base));
     else clean(bytes, box, 'moov', base, over, count);
     if (track === undefined) continue;
-    needed.push(...track.needed);
+    tracks.push(track);
     if (track.handler === 'pict') {
       demand(shown === undefined, 'has two animations');
       shown = { frames: track.needed.length, width: track.width, height: track.height };
     }
   }
   demand(shown !== undefined, 'has no picture in it');
-  return { ...shown, needed };
+  return { ...shown, needed: tracks.flatMap((track) => track.needed), tracks };
 }
 
 function clean(
@@ -62,6 +64,15 @@ function clean(
 ): void {
   if (KEPT[parent]?.includes(box.type) !== true) return over.free(moved(box, base));
   if (box.type === 'hdlr') over.zero(base + Math.min(box.body + 24, box.to), base + box.to);
+  if (box.type === 'stsd') cleanEntries(bytes, box, base, over, count);
+  // Where the data are, if not in this file, and other names.
+  if (box.type === 'dinf') {
+    for (const child of boxesIn(bytes, box, count))
+      if (child.type !== 'dref') over.free(moved(child, base));
+      else
+        for (const entry of boxesIn(bytes, { body: child.body + 8, to: child.to }, count))
+          over.zero(base + Math.min(entry.body + 4, entry.to), base + entry.to);
+  }
   if (DATED.includes(box.type)) {
     // When it was made and changed.
     const bytesOfTimes = new Fields(bytes, box).version().version === 0 ? 8 : 16;
@@ -71,7 +82,23 @@ function clean(
     for (const child of boxesIn(bytes, box, count)) clean(bytes, child, box.type, base, over, count);
 }
 
-interface Track extends Omit<Tracks, 'frames'> {
+/** Boxes of a sample entry that say how the frames look. */
+const KEPT_OF_ENTRY = ['av1C', 'colr', 'pasp', 'clap', 'clli', 'mdcv', 'ccst', 'auxi', 'btrt'];
+/** Of a sample entry, before its boxes: its last part but 4 bytes is the name of the program. */
+const ENTRY_BYTES = 78;
+const NAME_BYTES = 32;
+
+function cleanEntries(bytes: Buffer, stsd: Box, base: number, over: Overwrites, count: PieceCount): void {
+  for (const entry of boxesIn(bytes, { body: stsd.body + 8, to: stsd.to }, count)) {
+    const children = entry.body + ENTRY_BYTES;
+    demand(entry.type === 'av01' && children <= entry.to, 'is not coded as AV1');
+    over.zero(base + children - NAME_BYTES - 4, base + children - 4);
+    for (const child of boxesIn(bytes, { body: children, to: entry.to }, count))
+      if (!KEPT_OF_ENTRY.includes(child.type)) over.free(moved(child, base));
+  }
+}
+
+interface Track extends Pick<Tracks, 'width' | 'height' | 'needed'> {
   readonly handler: string;
 }
 

@@ -2,10 +2,12 @@ import type { Box } from '../avif/boxes.ts';
 import { readItems, type Items } from '../avif/items.ts';
 import { Overwrites } from '../avif/overwrites.ts';
 import { merged, unneeded, type Range } from '../avif/ranges.ts';
+import { codedSizes } from '../avif/sequence.ts';
 import { readTracks, type Tracks } from '../avif/tracks.ts';
 import type { ByteReader } from '../byte-reader.ts';
 import { CUT_OFF, demand, PieceCount } from '../damage.ts';
 import type { FoundPicture } from '../found-picture.ts';
+import { MAX_PIXELS } from '../picture.ts';
 
 /*
  * An AVIF is a file of boxes: `ftyp`, `meta` with the items of a still picture, `moov` with the tracks of an
@@ -14,6 +16,7 @@ import type { FoundPicture } from '../found-picture.ts';
  * Format.
  */
 
+const TWO_SIZES = 'says two different sizes';
 const BRANDS = ['avif', 'avis'];
 const MAX_BRANDS_BYTES = 256;
 /** A colour profile of 4 MiB, and what else is in there. It is read into memory. */
@@ -54,7 +57,27 @@ export async function readAvif(reader: ByteReader): Promise<FoundPicture> {
   const needed = merged([...(items?.needed ?? []), ...(tracks?.needed ?? [])]);
   demand((needed.at(-1)?.to ?? 0) <= reader.bytes, CUT_OFF);
   for (const { from, to } of unneeded(data, needed)) over.zero(from, to);
+  await checkCoded(reader, items, tracks);
   return { ...found(items, tracks), parts: await over.apply(reader, end) };
+}
+
+/** A decoder takes memory for what the pixels themselves say. @throws DamagedPicture */
+async function checkCoded(
+  reader: ByteReader,
+  items: Items | undefined,
+  tracks: Tracks | undefined,
+): Promise<void> {
+  const count = new PieceCount();
+  for (const { size, isLayered, extents } of items?.coded ?? [])
+    for (const coded of await codedSizes(reader, extents, count)) {
+      demand(size !== undefined, 'does not say its size');
+      const isSame = coded.width === size.width && coded.height === size.height;
+      // The largest layer may be larger than the one that is shown.
+      demand(isSame || (isLayered && coded.width * coded.height <= MAX_PIXELS), TWO_SIZES);
+    }
+  for (const { width, height, needed } of tracks?.tracks ?? [])
+    for (const coded of await codedSizes(reader, needed, count))
+      demand(coded.width <= width && coded.height <= height, TWO_SIZES);
 }
 
 async function* boxesOf(reader: ByteReader, count: PieceCount): AsyncGenerator<Box> {
@@ -80,6 +103,6 @@ function found(items: Items | undefined, tracks: Tracks | undefined): Omit<Found
   demand(size !== undefined, 'has no picture in it');
   const frames = tracks?.frames ?? 1;
   const ofTracks = tracks === undefined ? 0 : tracks.width * tracks.height;
-  const pixels = Math.max(size.width * size.height, items?.pixels ?? 0, ofTracks) * frames;
+  const pixels = Math.max(size.width * size.height * frames, items?.pixels ?? 0, ofTracks * frames);
   return { type: 'avif', width: size.width, height: size.height, frames, pixels };
 }

@@ -3,6 +3,7 @@ import { demand, demandProfileSize, PieceCount } from '../damage.ts';
 import { exifOf, orientationOf, turned, type Orientation } from '../orientation.ts';
 import { PartList } from '../parts.ts';
 import type { FoundPicture } from '../found-picture.ts';
+import { MAX_PIXELS } from '../picture.ts';
 
 /*
  * A JPEG is a chain of segments: FF, a marker, and for most markers a length and a payload. After the header
@@ -45,6 +46,8 @@ const FRAMES = new Set([0xc0, 0xc1, 0xc2]);
 
 /** Each scan goes over the whole picture again. Programs write about ten. */
 const MAX_SCANS = 100;
+/** Pixels of all scans together. Usual programs write 10 scans, and a picture has up to 100 Mpx. */
+const MAX_SCANNED_PIXELS = 1_500_000_000;
 /** Marker, length and payload of a JFIF segment without thumbnail, and of an Adobe segment. */
 const JFIF_BYTES = 18;
 const ADOBE_BYTES = 16;
@@ -105,6 +108,7 @@ export async function readJpeg(reader: ByteReader): Promise<FoundPicture> {
 function finish({ size, scans, orientation = 1, parts }: State): FoundPicture {
   demand(size !== undefined && scans > 0, 'has no picture in it');
   const pixels = size.width * size.height;
+  demand(pixels > MAX_PIXELS || pixels * scans <= MAX_SCANNED_PIXELS, 'has too many scans for its size');
   return { type: 'jpeg', ...turned(size, orientation), frames: 1, pixels, parts: parts.parts };
 }
 

@@ -1,5 +1,5 @@
 import { promisify } from 'node:util';
-import { crc32, inflate } from 'node:zlib';
+import { crc32, inflate, type ZlibOptions } from 'node:zlib';
 import type { ByteReader } from '../byte-reader.ts';
 import { demand, demandProfileSize, DamagedPicture, MAX_PROFILE_BYTES, PieceCount } from '../damage.ts';
 import type { FoundPicture } from '../found-picture.ts';
@@ -44,7 +44,11 @@ const KEPT: Readonly<Record<string, (length: number) => boolean>> = {
   cLLi: (length) => length === 8,
 };
 
-const inflated = promisify<Buffer, { maxOutputLength: number }, Buffer>(inflate);
+/** With `info`, it also says how much it has read. The types of Node do not know that. */
+const inflated = promisify(inflate) as unknown as (
+  packed: Buffer,
+  options: ZlibOptions,
+) => Promise<{ readonly engine: { readonly bytesWritten: number } }>;
 
 export function isPng(head: Buffer): boolean {
   return head.subarray(0, SIGNATURE.length).equals(SIGNATURE);
@@ -207,12 +211,16 @@ async function readProfile(state: State, chunk: Chunk): Promise<void> {
   const nameEnd = profile.indexOf(0);
   // The name is followed by NUL, and by the number of the only kind of compression.
   if (nameEnd < 1 || nameEnd > 79 || profile[nameEnd + 1] !== 0) return pass(state, chunk);
+  let isWhole = false;
   try {
-    await inflated(profile.subarray(nameEnd + 2), { maxOutputLength: MAX_PROFILE_BYTES });
+    const packed = profile.subarray(nameEnd + 2);
+    const { engine } = await inflated(packed, { maxOutputLength: MAX_PROFILE_BYTES, info: true });
+    isWhole = engine.bytesWritten === packed.length;
   } catch (error) {
     if (error instanceof RangeError) demandProfileSize(Infinity);
     return pass(state, chunk);
   }
+  demand(isWhole, 'has bytes behind its colour profile');
   seen.add('iCCP');
   return keep(state, chunk);
 }

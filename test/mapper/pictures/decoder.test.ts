@@ -1,11 +1,12 @@
 import { spawn, type ChildProcess } from 'node:child_process';
+import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import sharp from 'sharp';
 import { Problem } from '../../../mapper/http/problem.ts';
 import { DecoderProcess, type DecoderLimits } from '../../../mapper/pictures/decoder-process.ts';
-import type { FoundFacts } from '../../../mapper/pictures/decoder.ts';
+import { THUMBNAIL_MAKER, type FoundFacts } from '../../../mapper/pictures/decoder.ts';
 import type { PictureFault } from '../../../mapper/pictures/picture.ts';
 import { isPicture } from '../../../mapper/pictures/read-picture.ts';
 import { createLog } from '../../../runtime/log.ts';
@@ -25,6 +26,7 @@ import {
   uint32,
   withRiffChunks,
 } from './made.ts';
+import { timed } from './longest-turn.ts';
 import { read } from './reading.ts';
 
 const log = createLog('test', 'decoder', 'silent');
@@ -70,6 +72,9 @@ async function refusal(answer: Promise<unknown>): Promise<unknown[]> {
   if (!(problem instanceof Problem)) throw new Error(`no refusal: ${JSON.stringify(problem)}`);
   return [problem.status, problem.code, problem.headers?.['Retry-After']];
 }
+
+/** Of one turn of the event loop, in ms of processor time. */
+const MAX_TURN_MS = 20;
 
 const REFUSED = [503, 'overloaded', '2'];
 
@@ -226,9 +231,42 @@ describe('the decoder', function () {
     expect(pixels[3]).to.be.closeTo(128, 2);
   });
 
+  it('says which program makes thumbnails', () => {
+    expect(sharp.versions.vips).to.equal(THUMBNAIL_MAKER);
+  });
+
   it('makes no thumbnail of what is no picture', async () => {
     const error = await decoder.thumbnail(Buffer.from('<svg/>'), 160).catch((caught: unknown) => caught);
-    expect(String(error)).to.equal('Error: no thumbnail of 160 pixels: cannot be decoded');
+    expect(String(error)).to.equal(
+      'UndecodableError: no thumbnail of 160 pixels: the picture cannot be decoded',
+    );
+  });
+
+  it('makes thumbnails of the largest pictures, and holds nobody up to send them', async () => {
+    const side = 2_500;
+    const noise = randomBytes(side * side * 3);
+    const large = await sharp(noise, { raw: { width: side, height: side, channels: 3 } })
+      .png({ compressionLevel: 0 })
+      .toBuffer();
+    expect(large.length).to.be.within(17 * 2 ** 20, 20 * 2 ** 20);
+    const { result, longest } = await timed(async () => decoder.thumbnail(large, 160));
+    const { width, height } = await sharp(result).metadata();
+    expect([width, height]).to.deep.equal([160, 160]);
+    expect(longest).to.be.below(MAX_TURN_MS);
+  });
+
+  it('takes a JPEG with bytes behind its last pixel, as cameras write them', async () => {
+    const padding = Buffer.alloc(40, 0x41);
+    const jpeg = await plain('jpeg', 300, 200);
+    const progressive = await drawing(300, 200).jpeg({ progressive: true }).toBuffer();
+    for (const [picture, at] of [
+      [jpeg, jpeg.length - 2],
+      // Behind one of its scans.
+      [progressive, progressive.lastIndexOf(Buffer.from([0xff, 0xc4]))],
+    ] as const)
+      expect(await faultIn(Buffer.concat([picture.subarray(0, at), padding, picture.subarray(at)]))).to.equal(
+        undefined,
+      );
   });
 });
 
@@ -258,7 +296,9 @@ describe("the decoder's process", function () {
 
   it('may die: who waits for it is told, and the next one gets another', async () => {
     const decoder = open(PATIENT, STUB);
-    expect(await refusal(decoder.check('die', FACTS))).to.deep.equal(REFUSED);
+    // It dies over the picture: that will not be better later.
+    expect(await decoder.check('die', FACTS)).to.deep.equal(CANNOT);
+    expect(await decoder.check('crash', FACTS)).to.deep.equal(CANNOT);
     const hanging = refusal(decoder.check('hang', FACTS));
     const [pid] = await until(
       'the child',
@@ -273,16 +313,42 @@ describe("the decoder's process", function () {
 
   it('is killed when it takes too long, also when it hears nothing', async () => {
     const decoder = open({ waitMs: 60_000, idleMs: 500, answerMs: 500 }, STUB);
+    // Who has got no time of the machine may ask again.
     expect(await refusal(decoder.check('hang', FACTS))).to.deep.equal(REFUSED);
-    const spinning = refusal(decoder.check('spin', FACTS));
+    const spinning = decoder.check('spin', FACTS).catch(() => undefined);
     const waiting = decoder.check('file', FACTS);
-    expect(await spinning).to.deep.equal(REFUSED);
+    await spinning;
     // Starting takes long where others work. It may not count as hanging.
     await waiting.catch(() => undefined);
     await until(
       'the next picture',
       async () => (await decoder.check('file', FACTS).catch(() => undefined)) !== undefined,
     );
+  });
+
+  it('calls a picture damaged that has used up its time', async () => {
+    const decoder = open({ waitMs: 60_000, idleMs: 200, answerMs: 2_000 }, STUB);
+    // It is refused instead while the machine has less than half of a processor for it.
+    const fault = await until('the picture to be too slow', async () =>
+      decoder.check('spin', FACTS).catch(() => undefined),
+    );
+    expect(fault).to.deep.equal({ kind: 'damaged', why: 'takes too long to be decoded' });
+  });
+
+  it('lets owners take turns, and refuses those of whom many wait', async () => {
+    const decoder = open({ ...PATIENT, idleMs: 60_000 }, STUB);
+    const order: string[] = [];
+    const check = async (owner: string | undefined): Promise<void> => {
+      await decoder.check('file', FACTS, owner);
+      order.push(String(owner));
+    };
+    const greedy = Array.from({ length: 5 }, async () => check('greedy'));
+    const all = [...greedy, check('other'), check(undefined), check('other')];
+    expect(await refusal(decoder.check('file', FACTS, 'greedy'))).to.deep.equal(REFUSED);
+    await Promise.all(all);
+    expect(order.slice(0, 3)).to.deep.equal(['greedy', 'other', 'undefined']);
+    expect(order.slice(3, 5)).to.have.members(['greedy', 'other']);
+    expect(order).to.have.length(8);
   });
 
   it('ends itself when it needs too much memory', async () => {

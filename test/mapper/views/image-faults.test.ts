@@ -1,21 +1,11 @@
 import { randomBytes } from 'node:crypto';
-import { connect, type Socket } from 'node:net';
 import { expect } from 'chai';
+import { THUMBNAIL_MAKER, UndecodableError } from '../../../mapper/pictures/decoder.ts';
 import { until } from '../../until.ts';
 import { askBytes } from './ask-bytes.ts';
 import { ImageServer, webp, type PutImage } from './image-server.ts';
 
 const MIB = 2 ** 20;
-
-/** Asks, and reads nothing of the answer until it is resumed. */
-function askSlowly(server: ImageServer, path: string): Socket {
-  const { hostname, port } = new URL(server.url);
-  const socket = connect({ host: hostname, port: Number(port) });
-  socket.pause();
-  socket.on('error', () => undefined);
-  socket.write(`GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`);
-  return socket;
-}
 
 describe('a store of pictures that fails', () => {
   let server: ImageServer;
@@ -155,74 +145,6 @@ describe('a store of pictures that fails', () => {
   });
 });
 
-describe('slow readers of pictures', () => {
-  it('hold no more than some chunks each, and none when they have gone', async function () {
-    this.timeout(30_000);
-    const server = await new ImageServer().start();
-    try {
-      const image = server.put({ bytes: randomBytes(16 * MIB) });
-      const sockets = Array.from({ length: 20 }, () => askSlowly(server, `/images/${image.key}`));
-      await until('all streams to be open', () => server.store.open === 20);
-      let before = -1;
-      // They stand still when what is read does not grow any more.
-      await until('the readers to stand still', () => {
-        const same = before === server.store.bytesRead;
-        before = server.store.bytesRead;
-        return same && before > 20 * MIB;
-      });
-      // The sockets of the system have some MB of each.
-      expect(server.store.bytesRead).to.be.below(20 * 10 * MIB);
-      for (const socket of sockets) socket.destroy();
-      await until('the streams to be closed', () => server.store.open === 0);
-    } finally {
-      await server.stop();
-    }
-  });
-
-  it('keep their picture in memory, and no other is read over it', async () => {
-    const server = await new ImageServer(8 * MIB).start();
-    try {
-      const images = Array.from({ length: 8 }, () => server.put({ bytes: randomBytes(MIB) }));
-      for (const image of images) for (let i = 0; i < 2; i += 1) await askBytes(server.pathOf(image));
-      expect(server.memory.size).to.equal(8);
-      const sockets = images.map(({ key }) => askSlowly(server, `/images/${key}`));
-      const more = server.put({ bytes: randomBytes(MIB) });
-      for (let i = 0; i < 8; i += 1) {
-        const { bytes } = await askBytes(server.pathOf(more));
-        expect(bytes.equals(more.bytes)).to.equal(true);
-      }
-      expect(server.memory.bytes).to.be.at.most(8 * MIB);
-      for (const socket of sockets) socket.destroy();
-    } finally {
-      await server.stop();
-    }
-  });
-
-  it('read a large picture of memory in their own time, as long as they read at all', async function () {
-    this.timeout(30_000);
-    const server = await new ImageServer(64 * MIB).start({ stalledMs: 1_000 });
-    try {
-      const image = server.put({ bytes: randomBytes(8 * MIB) });
-      for (let i = 0; i < 3; i += 1) await askBytes(server.pathOf(image));
-      const socket = askSlowly(server, `/images/${image.key}`);
-      let read = 0;
-      let isCut = false;
-      socket.on('close', () => (isCut = true));
-      socket.on('data', (chunk: Buffer) => {
-        read += chunk.length;
-        socket.pause();
-      });
-      const reading = setInterval(() => socket.resume(), 40);
-      await until('the whole picture', () => isCut || read >= image.bytes.length, { timeoutMs: 25_000 });
-      expect(isCut).to.equal(false);
-      clearInterval(reading);
-      socket.destroy();
-    } finally {
-      await server.stop();
-    }
-  });
-});
-
 describe('thumbnails', () => {
   let server: ImageServer;
 
@@ -239,7 +161,7 @@ describe('thumbnails', () => {
     const [{ headers, bytes }] = answers as [(typeof answers)[number]];
     expect(headers).to.include({
       'content-type': 'image/webp',
-      etag: `"${image.facts.sha256.slice(0, 32)}-320"`,
+      etag: `"${image.facts.sha256.slice(0, 32)}-320-${THUMBNAIL_MAKER}"`,
       'content-length': String(bytes.length),
     });
     expect(answers.every((answer) => answer.status === 200 && answer.bytes.equals(bytes))).to.equal(true);
@@ -276,6 +198,16 @@ describe('thumbnails', () => {
     };
     await askBytes(`${server.pathOf(image)}?size=160`);
     expect([...server.store.blobs.keys()]).to.deep.equal([image.name]);
+  });
+
+  it('are not tried again at each request when they cannot be made', async () => {
+    const image = server.put();
+    server.decode = async () => {
+      throw new UndecodableError('it is too slow');
+    };
+    for (let i = 0; i < 3; i += 1)
+      expect((await askBytes(`${server.pathOf(image)}?size=160`)).status).to.equal(503);
+    expect([server.decoded, server.logged]).to.deep.equal([[160], ['a picture cannot be made smaller']]);
   });
 
   it('are 503 when the picture is damaged, and none is stored', async () => {

@@ -39,6 +39,8 @@ export class ImageServer {
   readonly answered: [ImageResult, ImageSource | undefined][] = [];
   readonly decoded: number[] = [];
   readonly memory: PictureMemory;
+  /** What was logged as an error. */
+  readonly logged: string[] = [];
   cutOff = 0;
   missed = 0;
   made = 0;
@@ -57,6 +59,8 @@ export class ImageServer {
 
   async start(limits: Partial<ServerLimits> = {}): Promise<this> {
     const { store, memory, links } = this;
+    const noteError = (_about: unknown, text?: string): unknown => this.logged.push(text ?? '');
+    const log = Object.assign(QUIET_LOG.child({}), { error: noteError });
     const pictures = new Pictures({ store, memory, now: monotonicMs });
     const find = async (key: string) => ({ entry: links.get(key) ?? ('unknown' as const) });
     const thumbnails = new Thumbnails({
@@ -66,7 +70,8 @@ export class ImageServer {
       decoder: { thumbnail: this.#decode },
       isThere: async (key) => links.get(key)?.longUrl !== undefined,
       onMade: () => (this.made += 1),
-      log: QUIET_LOG,
+      now: monotonicMs,
+      log,
     });
     const app = createApp({
       addRoutes: (router) =>
@@ -84,12 +89,13 @@ export class ImageServer {
               if (this.isRefusing) throw new Problem('too-many-requests');
             },
             missed: () => (this.missed += 1),
+            addressOf: ({ headers }) => String(headers['x-test-client'] ?? 'somebody'),
           },
           nowMs: Date.now,
-          log: QUIET_LOG,
+          log,
         }),
       requestIds: new RequestIds(),
-      log: QUIET_LOG,
+      log,
     }).callback();
     const port = await openPublicPort({ host: '127.0.0.1', port: 0 }, false);
     this.#server = await startServer({ any: app }, port, { ...LIMITS, ...limits });
@@ -100,6 +106,7 @@ export class ImageServer {
   put(
     fields: {
       bytes?: Buffer;
+      key?: string;
       type?: PictureType;
       rules?: LinkRules;
       expiresAtMs?: number;
@@ -108,7 +115,7 @@ export class ImageServer {
   ): PutImage {
     const { bytes = randomBytes(1_000), type = 'png', rules = {}, expiresAtMs } = fields;
     const { postedAt = POSTED_AT } = fields;
-    const [key = ''] = randomKeys(1);
+    const { key = randomKeys(1)[0] ?? '' } = fields;
     const sha256 = createHash('sha256').update(bytes).digest('hex');
     const facts = {
       type,

@@ -1,0 +1,28 @@
+/** What some work costs this thread, in ms of processor time: how busy the machine is does not matter. */
+export interface ThreadTime {
+  readonly all: number;
+  /** The most between two turns of others. */
+  readonly longest: number;
+}
+
+export async function timed<T>(work: () => Promise<T>): Promise<ThreadTime & { readonly result: T }> {
+  const used = (): number => {
+    const { user, system } = process.threadCpuUsage();
+    return (user + system) / 1_000;
+  };
+  const began = used();
+  let before = began;
+  let longest = 0;
+  let isOver = false;
+  const turn = (): void => {
+    const now = used();
+    longest = Math.max(longest, now - before);
+    before = now;
+    if (!isOver) setImmediate(turn);
+  };
+  setImmediate(turn);
+  const result = await work();
+  turn();
+  isOver = true;
+  return { result, all: before - began, longest };
+}
