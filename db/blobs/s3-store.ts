@@ -12,29 +12,31 @@ import {
 } from '@aws-sdk/client-s3';
 import type { BlobsConfig } from '../../runtime/config/images.ts';
 import { DeadlineError } from '../../runtime/errors.ts';
-import { Places, Progress, repeat, stalled } from './attempts.ts';
+import { Places, Progress, repeat, stalled, type ProgressLimits } from './attempts.ts';
 import { BLOB_STORE, BlobRefusedError, ContentLengthError, DamagedBlobError } from './blob-errors.ts';
 import { checkName, checkPrefix, isBlobName } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream, exactly } from './blob-stream.ts';
 import { fromS3, isMissingBucket, isWorthRepeating, statusOf } from './s3-errors.ts';
 
-/** Each with a connection of its own. Uploads and reads of a process together. */
-const MAX_REQUESTS = 64;
+/**
+ * Each with a connection of its own. A read keeps it until its client has all bytes, so reads have places of
+ * their own: clients who are slow stop no upload and no deletion.
+ */
+const MAX_READS = 48;
+const MAX_OTHERS = 16;
+const MAX_REQUESTS = MAX_READS + MAX_OTHERS;
 const MAX_WAITING = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
-/** Without any byte in either direction. */
-const STALL_TIMEOUT_MS = 5_000;
 const PAGE = 1_000;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-export interface S3Timeouts {
-  readonly stallMs: number;
+export interface S3Timeouts extends ProgressLimits {
   /** After this time a failed attempt is not repeated. So a request that stalled is not repeated. */
   readonly repeatMs: number;
 }
 
-const TIMEOUTS: S3Timeouts = { stallMs: STALL_TIMEOUT_MS, repeatMs: 3_000 };
+const TIMEOUTS: S3Timeouts = { stallMs: 5_000, maxMs: 60_000, repeatMs: 3_000 };
 
 /**
  * Blobs as objects of a bucket on any server that speaks S3. A blob is one PUT, so it is whole or absent.
@@ -44,7 +46,8 @@ export class S3Store implements BlobStore {
   readonly name = BLOB_STORE;
   readonly #client: S3Client;
   readonly #bucket: string;
-  readonly #places = new Places(MAX_REQUESTS, MAX_WAITING);
+  readonly #reads = new Places(MAX_READS, MAX_WAITING);
+  readonly #others = new Places(MAX_OTHERS, MAX_WAITING);
   readonly #timeouts: S3Timeouts;
 
   /** It connects when it is used. */
@@ -227,13 +230,13 @@ export class S3Store implements BlobStore {
    */
   async #call<T>(send: (progress: Progress, release: () => void) => Promise<T>, isRead = false): Promise<T> {
     const { stallMs, repeatMs } = this.#timeouts;
-    const release = await this.#places.take(stallMs);
+    const release = await (isRead ? this.#reads : this.#others).take(stallMs);
     let isOpen = false;
     try {
       const result = await repeat(
         { attempts: 3, withinMs: repeatMs, isWorthRepeating: mayHelp },
         async () => {
-          const progress = new Progress(stallMs);
+          const progress = new Progress(this.#timeouts);
           try {
             return await send(progress, release);
           } catch (error) {
@@ -254,25 +257,34 @@ export class S3Store implements BlobStore {
     }
   }
 
-  /** The body of an answer. Only the time in which we wait for bytes counts. */
+  /**
+   * The body of an answer. Only the time in which we wait for bytes counts. A server may end an answer that
+   * nobody reads; after such a pause, its end says nothing about the server.
+   */
   #source(
     body: Readable,
     progress: Progress,
     release: () => void,
   ): ConstructorParameters<typeof BlobStream>[2] {
     const pieces = body[Symbol.asyncIterator]();
+    const { stallMs } = this.#timeouts;
+    let gaveMs = performance.now();
+    let hasPaused = false;
     return {
       next: async () => {
+        hasPaused ||= performance.now() - gaveMs > stallMs;
         progress.went();
         try {
           const { value, done } = (await pieces.next()) as IteratorResult<Buffer>;
           return done === true ? undefined : value;
         } catch (error) {
-          throw progress.signal.reason instanceof DeadlineError
-            ? stalled(this.#timeouts.stallMs)
+          if (progress.signal.reason instanceof DeadlineError) throw stalled(stallMs);
+          throw hasPaused
+            ? new BlobRefusedError(BLOB_STORE, 'it ended an answer that was read slowly')
             : fromS3(error);
         } finally {
           progress.stop();
+          gaveMs = performance.now();
         }
       },
       close: async () => {

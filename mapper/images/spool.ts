@@ -1,9 +1,7 @@
 import { createHash, randomBytes } from 'node:crypto';
-import { createReadStream } from 'node:fs';
-import { mkdir, open, rm, type FileHandle } from 'node:fs/promises';
-import { hostname } from 'node:os';
+import { lstat, mkdir, open, rm, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
-import type { Readable } from 'node:stream';
+import { Readable } from 'node:stream';
 import type { DiskCalls } from '../../db/blobs/disk-calls.ts';
 import type { Log } from '../../runtime/log.ts';
 import { codeOf } from '../../runtime/errors.ts';
@@ -14,10 +12,17 @@ import { folderName, removeLeftOvers } from './left-over-spools.ts';
 export interface SpoolOptions {
   /** Has the folders of all processes. It is made, but not what it is in. */
   readonly parent: string;
+  /** In a folder where everybody may write: the parent is used only if nobody else made it, or may. */
+  readonly isAmongOthers?: boolean | undefined;
   /** The calls to the disk, each with a deadline. */
-  readonly disk: Pick<DiskCalls, 'do'>;
+  readonly disk: SpoolDisk;
   readonly log: Log;
 }
+
+type SpoolDisk = Pick<DiskCalls, 'do' | 'close'>;
+
+/** Of a file that is read from its beginning to its end. */
+const PIECE_BYTES = 256 * 1024;
 
 /**
  * Files for the time of one upload, in a folder of this process. What a process leaves behind when it is
@@ -25,17 +30,22 @@ export interface SpoolOptions {
  */
 export class Spool implements AsyncDisposable {
   readonly #parent: string;
-  readonly #disk: Pick<DiskCalls, 'do'>;
+  readonly #isAmongOthers: boolean;
+  readonly #disk: SpoolDisk;
   readonly #folder: string;
   #count = 0;
 
-  private constructor({ parent, disk }: SpoolOptions) {
+  private constructor({ parent, isAmongOthers = false, disk }: SpoolOptions) {
     this.#parent = parent;
+    this.#isAmongOthers = isAmongOthers;
     this.#disk = disk;
-    this.#folder = join(parent, folderName(hostname(), randomBytes(8).toString('hex')));
+    this.#folder = join(parent, folderName(randomBytes(8).toString('hex')));
   }
 
-  /** Also removes what others have left. A disk that is not there yet is asked again with each upload. */
+  /**
+   * Also removes what others have left. It never fails: links do not need it. A disk that is not there yet is
+   * asked again with each upload.
+   */
   static async open(options: SpoolOptions): Promise<Spool> {
     const { parent, disk, log } = options;
     try {
@@ -72,6 +82,8 @@ export class Spool implements AsyncDisposable {
     }
     // Not what the parent is in: it may be the place of a disk that is not mounted.
     await this.#disk.do('make the uploads', async () => makeFolder(this.#parent));
+    if (this.#isAmongOthers)
+      await this.#disk.do('look at the uploads', async () => refuseFolderOfOthers(this.#parent));
     await this.#disk.do('make the uploads', async () => makeFolder(this.#folder));
     return this.#tryOpen(path);
   }
@@ -89,12 +101,12 @@ export class Spool implements AsyncDisposable {
 export class SpoolFile implements PictureSource, AsyncDisposable {
   readonly path: string;
   readonly #handle: FileHandle;
-  readonly #disk: Pick<DiskCalls, 'do'>;
+  readonly #disk: SpoolDisk;
   readonly #hash = createHash('sha256');
   #bytes = 0;
   #digest: string | undefined;
 
-  constructor(path: string, handle: FileHandle, disk: Pick<DiskCalls, 'do'>) {
+  constructor(path: string, handle: FileHandle, disk: SpoolDisk) {
     this.path = path;
     this.#handle = handle;
     this.#disk = disk;
@@ -141,17 +153,26 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     return buffer.subarray(0, filled);
   }
 
-  /** All of it, from the first byte. */
+  /** All of it, from the first byte. Read it before the file is disposed of. It fails with Problem 503. */
   stream(): Readable {
-    return createReadStream(this.path);
+    return Readable.from(this.#pieces(), { objectMode: false });
   }
 
   /** A file that cannot be removed is removed by a later process. */
   async [Symbol.asyncDispose](): Promise<void> {
-    await this.#disk.do('close an upload', async () => this.#handle.close()).catch(() => undefined);
+    await this.#disk.close(this.#handle);
     await this.#disk
       .do('remove an upload', async () => rm(this.path, { force: true }))
       .catch(() => undefined);
+  }
+
+  async *#pieces(): AsyncGenerator<Buffer> {
+    for (let at = 0; at < this.#bytes;) {
+      const piece = await this.read(at, PIECE_BYTES);
+      if (piece.length === 0) return;
+      at += piece.length;
+      yield piece;
+    }
   }
 }
 
@@ -161,6 +182,13 @@ async function makeFolder(path: string): Promise<void> {
   } catch (error) {
     if (codeOf(error) !== 'EEXIST') throw error;
   }
+}
+
+/** Who owns it could put other bytes in the place of those that were checked. */
+async function refuseFolderOfOthers(path: string): Promise<void> {
+  const found = await lstat(path);
+  const isOurs = found.isDirectory() && found.uid === process.getuid?.() && (found.mode & 0o077) === 0;
+  if (!isOurs) throw new Error(`${path} belongs to somebody else, or others may use it`);
 }
 
 async function orNoRoom<T>(work: () => Promise<T>): Promise<T> {
