@@ -11,6 +11,8 @@ import type { DiskCalls } from './disk-calls.ts';
 
 /** Older ones belong to a process that is gone. */
 const MAX_AGE_MS = 3_600_000;
+/** A file of this age, or younger, counts as written now. */
+const MAX_FRESH_MS = 60_000;
 /** Each call to the disk costs a turn of a thread. */
 const WRITTEN_TOGETHER = 256 * 1024;
 const SUFFIX = '.tmp';
@@ -85,11 +87,12 @@ export class Spool {
     }
     const handle = await this.#open(path, 'r+');
     try {
-      const { size } = await this.#disk.do('look at the file', async () => handle.stat());
+      const { size, mtimeMs } = await this.#disk.do('look at the file', async () => handle.stat());
       if (size !== bytes) throw new ContentLengthError(bytes, String(size));
       // An old file would count as a blob that was stored long ago.
       const now = new Date();
-      await this.#disk.do('date the file', async () => handle.utimes(now, now));
+      if (mtimeMs < now.getTime() - MAX_FRESH_MS)
+        await this.#disk.do('date the file', async () => handle.utimes(now, now));
       await this.#disk.do('sync the file', async () => handle.sync());
     } finally {
       await this.#disk.close(handle);

@@ -46,7 +46,11 @@ export async function preparePicture(
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
     await copyParts(posted, parts, file);
+    await file.finish();
+    posted.release();
   }
+  // Others may need the memory while this picture waits for the decoder and the store.
+  file.release();
   const fault = await decoder.check(file.path, { type, width, height, frames });
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };

@@ -97,6 +97,35 @@ describe('the spool of uploads', () => {
     expect((await buffer(file.stream())).equals(bytes)).to.equal(true);
   });
 
+  it('gives all bytes again at any place, in memory or not, and however they were written', async () => {
+    const seed = randomInt(2 ** 31);
+    const random = seededRandom(seed);
+    const below = (limit: number): number => Math.floor(random() * limit);
+    await using spool = await open();
+    // More of them at a time than buffers are kept.
+    const files = await Promise.all(Array.from({ length: 10 }, async () => spool.create()));
+    for (const file of files) {
+      const bytes = randomBytes(below(3_500_000));
+      for (let at = 0; at < bytes.length;) {
+        const piece = bytes.subarray(at, at + 1 + below(below(8) === 0 ? 1_500_000 : 70_000));
+        await file.write(piece);
+        at += piece.length;
+        if (below(30) === 0) await file.read(below(at), below(100_000));
+      }
+      await file.finish();
+      for (let i = 0; i < 30; i += 1) {
+        if (below(10) === 0) file.release();
+        const [from, length] = [below(bytes.length), below(below(5) === 0 ? 1_500_000 : 100_000)];
+        const read = await file.read(from, length);
+        const why = `seed ${seed}: ${length} of ${bytes.length} bytes from ${from}`;
+        expect(read.equals(bytes.subarray(from, from + length)), why).to.equal(true);
+      }
+      expect((await readFile(file.path)).equals(bytes), `seed ${seed}`).to.equal(true);
+      expect((await buffer(file.stream())).equals(bytes), `seed ${seed}`).to.equal(true);
+    }
+    for (const file of files) await file[Symbol.asyncDispose]();
+  });
+
   it('opens on a file system where nothing can be written, and refuses uploads there', async () => {
     await using spool = await open('/proc/nowhere/uploads');
     const failure: unknown = await spool.create().catch((error: unknown) => error);
@@ -128,7 +157,9 @@ describe('the spool of uploads', () => {
       await using file = await spool.create();
       await file.write(Buffer.from('x'));
       isHanging = true;
-      const late = Array.from({ length: 8 }, async () => file.read(0, 1).catch(() => undefined));
+      const late = Array.from({ length: 8 }, async () =>
+        disk.do('read', async () => undefined).catch(() => undefined),
+      );
       await Promise.all(late);
     }
     expect(await openFiles(folder), 'it hangs').to.have.lengthOf(1);
