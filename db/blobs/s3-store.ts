@@ -118,7 +118,7 @@ export class S3Store implements BlobStore {
     });
   }
 
-  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+  async get(name: string, range?: ByteRange, known?: number): Promise<OpenBlob | undefined> {
     checkName(name);
     if (range !== undefined && (range.first < 0 || range.first > range.last))
       throw new RangeError(`no range of bytes: ${range.first} to ${range.last}`);
@@ -138,6 +138,10 @@ export class S3Store implements BlobStore {
         });
       if (answer === undefined) return undefined;
       const bytes = announcedBytes(name, answer, range);
+      if (known !== undefined && bytes !== known) {
+        (answer.Body as Readable).destroy();
+        throw new DamagedBlobError(name, `it has ${bytes} instead of ${known} bytes`);
+      }
       const length = range === undefined ? bytes : range.last + 1 - range.first;
       return {
         bytes,

@@ -67,8 +67,8 @@ export class WatchedBlobStore implements BlobStore {
     return this.#do('put', async () => this.#store.put(name, content));
   }
 
-  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
-    const blob = await this.#do('get', async () => this.#store.get(name, range));
+  async get(name: string, range?: ByteRange, bytes?: number): Promise<OpenBlob | undefined> {
+    const blob = await this.#do('get', async () => this.#store.get(name, range, bytes));
     blob?.stream.once('error', (error) => {
       this.#observer?.onOperation('read', true, 0);
       if (isStoreAway(error)) this.#judge(error);

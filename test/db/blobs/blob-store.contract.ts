@@ -73,6 +73,22 @@ export function describeBlobStore(open: () => Promise<BlobStore>): void {
     }
   });
 
+  it('compares a blob with the length that its reader knows', async () => {
+    for (const length of [1, 262_144, 600_000]) {
+      const content = randomBytes(length);
+      const name = newName();
+      await store.put(name, contentOf(content));
+      expect((await readBlob(store, name, undefined, length))?.equals(content)).to.equal(true);
+      expect(await readBlob(store, newName(), undefined, length)).to.equal(undefined);
+      for (const known of [length - 1, length + 1, length + 300_000]) {
+        const error = await rejection(readBlob(store, name, undefined, known));
+        expect(error, `${length}, known as ${known}`).to.be.instanceOf(DamagedBlobError);
+      }
+      const last = { first: length, last: length };
+      expect(await rejection(readBlob(store, name, last, length + 1))).to.be.instanceOf(DamagedBlobError);
+    }
+  });
+
   it('has nothing under a name that was never stored, or that others continue', async () => {
     const name = newName();
     await store.put(name, contentOf(randomBytes(10)));

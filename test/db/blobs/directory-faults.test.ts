@@ -268,6 +268,7 @@ describe('a blob store in a directory, under faults', () => {
     let isHanging = false;
     let hanging = 0;
     const store = storeIn(root, {
+      maxCalls: 3,
       timeoutMs: 1_000,
       before: async () => {
         if (!isHanging) return;
