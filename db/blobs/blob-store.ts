@@ -18,6 +18,8 @@ export interface BlobContent {
    * instead of a copy.
    */
   readonly file?: string | undefined;
+  /** Makes the bytes of the file durable. Absent: the store opens it for that. */
+  readonly syncFile?: (() => Promise<void>) | undefined;
 }
 
 /** The first and the last byte, both included. */

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { codeOf, DeadlineError } from '../../runtime/errors.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
@@ -11,7 +11,7 @@ import { listDirectory } from './directory-list.ts';
 import type { DiskCalls } from './disk-calls.ts';
 import { fromDisk, isAbsent } from './disk-errors.ts';
 import { FileReader } from './file-reader.ts';
-import { Spool } from './spool.ts';
+import { cannotLink, Spool } from './spool.ts';
 
 /** Of the whole put. Each of its calls to the disk has a deadline of its own. */
 const PUT_TIMEOUT_MS = 60_000;
@@ -27,7 +27,7 @@ const CLEANING_MS = 15 * 60_000;
 
 /**
  * Blobs as files of a directory, which several processes and machines may share. A blob is written to the
- * spool, made durable, and renamed, so under its name it is always whole.
+ * spool, made durable, and renamed, or linked if it is a file already. So under its name it is always whole.
  */
 export class DirectoryStore implements BlobStore {
   readonly name = BLOB_STORE;
@@ -139,27 +139,50 @@ export class DirectoryStore implements BlobStore {
     return this.#spool.removeLeftovers(nowMs);
   }
 
-  async #put({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
+  async #put(place: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
+    if (!(await this.#link(place, content, signal))) await this.#rename(place, content, signal);
+    await this.#syncFolders(place.folders);
+  }
+
+  /** The file of a content becomes the blob. @returns false: it cannot, or there is such a blob already */
+  async #link({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<boolean> {
+    const given = content.file;
+    if (given === undefined) return false;
+    await this.#spool.makeDurable(given, content);
+    try {
+      await this.#inFolders(folders, signal, async () => link(given, file));
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST' || cannotLink(error)) return false;
+      throw error;
+    }
+  }
+
+  async #rename({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
     const spooled = await this.#spool.take(content, signal);
     try {
-      for (let attempt = 1; ; attempt++) {
-        await this.#makeFolders(folders);
-        try {
-          signal.throwIfAborted();
-          await this.#disk.do('rename', async () => rename(spooled, file));
-          break;
-        } catch (error) {
-          if (!isAbsent(error) || attempt === MAX_ATTEMPTS) throw error;
-          await checkMarker(this.#root, this.#disk);
-        }
-      }
+      await this.#inFolders(folders, signal, async () => rename(spooled, file));
       // Of two links to the same file, rename leaves both.
       if (content.file !== undefined) await this.#spool.remove(spooled);
     } catch (error) {
       await this.#spool.remove(spooled);
       throw error;
     }
-    await this.#syncFolders(folders);
+  }
+
+  /** Gives a file its name. Others may remove the folders of the name meanwhile. */
+  async #inFolders(folders: readonly string[], signal: AbortSignal, name: () => Promise<void>): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      await this.#makeFolders(folders);
+      try {
+        signal.throwIfAborted();
+        await this.#disk.do('name a blob', name);
+        return;
+      } catch (error) {
+        if (!isAbsent(error) || attempt === MAX_ATTEMPTS) throw error;
+        await checkMarker(this.#root, this.#disk);
+      }
+    }
   }
 
   /**

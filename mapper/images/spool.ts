@@ -170,6 +170,12 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     }
   }
 
+  /** Makes what was written durable. @throws Problem 503, StoreUnavailableError, what the disk says */
+  async sync(): Promise<void> {
+    await this.finish();
+    await this.#disk.do('sync an upload', async () => this.#handle.datasync());
+  }
+
   /**
    * @returns a view that is valid until the next call
    * @throws Problem 503

@@ -1,6 +1,6 @@
-import { randomBytes } from 'node:crypto';
+import { randomBytes, randomInt } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
-import { chmod, mkdir, mkdtemp, readdir, readlink, rm, utimes, writeFile } from 'node:fs/promises';
+import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { buffer } from 'node:stream/consumers';
@@ -9,6 +9,7 @@ import { DiskCalls } from '../../../db/blobs/disk-calls.ts';
 import { Problem } from '../../../mapper/http/problem.ts';
 import { Spool } from '../../../mapper/images/spool.ts';
 import { createLog } from '../../../runtime/log.ts';
+import { createRandom } from '../../../runtime/random.ts';
 import { until } from '../../until.ts';
 
 const log = createLog('test', 'spool', 'silent');
@@ -99,7 +100,7 @@ describe('the spool of uploads', () => {
 
   it('gives all bytes again at any place, in memory or not, and however they were written', async () => {
     const seed = randomInt(2 ** 31);
-    const random = seededRandom(seed);
+    const random = createRandom(seed);
     const below = (limit: number): number => Math.floor(random() * limit);
     await using spool = await open();
     // More of them at a time than buffers are kept.
