@@ -171,7 +171,11 @@ export class DirectoryStore implements BlobStore {
   }
 
   /** Gives a file its name. Others may remove the folders of the name meanwhile. */
-  async #inFolders(folders: readonly string[], signal: AbortSignal, name: () => Promise<void>): Promise<void> {
+  async #inFolders(
+    folders: readonly string[],
+    signal: AbortSignal,
+    name: () => Promise<void>,
+  ): Promise<void> {
     for (let attempt = 1; ; attempt++) {
       await this.#makeFolders(folders);
       try {

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -151,6 +152,7 @@ export class DecoderProcess implements Decoder {
       // Passes bytes as they are.
       serialization: 'advanced',
     });
+    behaveAsTheLeast(child);
     child.on('message', (answer: DecoderAnswer) => {
       // The last answer of a child that has ended belongs to nobody who still waits.
       if (this.#child === child) this.#answered(child, answer);
@@ -189,6 +191,15 @@ export class DecoderProcess implements Decoder {
 
   #fail(reason: string): void {
     this.#finish()?.reject(gone(reason));
+  }
+}
+
+/** It also lowers its own priority, but loads libvips before. */
+function behaveAsTheLeast({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or a sandbox forbids it.
   }
 }
 
