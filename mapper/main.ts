@@ -1,5 +1,5 @@
 import './v8-flags.ts';
-import './thread-pool.ts';
+import '../runtime/config/thread-pool.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';

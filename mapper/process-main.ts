@@ -1,5 +1,5 @@
 import './v8-flags.ts';
-import './thread-pool.ts';
+import '../runtime/config/thread-pool.ts';
 import { aborted } from '../runtime/aborted.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';

@@ -1,3 +1,4 @@
+import { readThreads } from '../../runtime/config/env.ts';
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { QueueFullError, StoreUnavailableError } from '../store-errors.ts';
@@ -5,8 +6,8 @@ import { BLOB_STORE } from './blob-errors.ts';
 
 export interface DiskCallsOptions {
   /**
-   * A call to a disk that hangs cannot be ended, and it keeps one of the threads on which Node reads files and
-   * resolves host names. Default: all but four of the threads, or all but one if there are few.
+   * A call to a disk that hangs cannot be ended, and it keeps one of the threads on which Node reads files
+   * and resolves host names. Default: all but four of the threads, or all but one if there are few.
    */
   readonly maxCalls?: number;
   readonly maxWaiting?: number;
@@ -33,8 +34,8 @@ interface Call<T> {
   readonly reject: (error: unknown) => void;
 }
 
-/** What Node starts if nobody says how many. */
-const USUAL_THREADS = 4;
+/** As many as Node has if nobody says how many. */
+const LEFT_TO_OTHERS = 4;
 
 /**
  * All calls of a blob store to its disk: a few at a time, each with a deadline. When all of them are late,
@@ -50,7 +51,7 @@ export class DiskCalls {
   #late = 0;
 
   constructor({
-    maxCalls = callsFor(process.env['UV_THREADPOOL_SIZE']),
+    maxCalls = callsFor(readThreads()),
     maxWaiting = 2_000,
     timeoutMs = 5_000,
     before,
@@ -73,7 +74,7 @@ export class DiskCalls {
   ): Promise<T> {
     if (this.#late >= this.#maxCalls) throw hangs(step);
     const { promise, resolve, reject } = Promise.withResolvers<T>();
-    const start = (): void => this.#begin({ step, call, drop, resolve, reject });
+    const start = (): void => void this.#begin({ step, call, drop, resolve, reject });
     if (this.#calls < this.#maxCalls) {
       this.#calls += 1;
       start();
@@ -121,8 +122,8 @@ export class DiskCalls {
     this.#waiting.add(waiting);
   }
 
-  /** It has a place. The next one begins in the moment in which it ends, so that no thread waits for us. */
-  #begin<T>({ step, call, drop, resolve, reject }: Call<T>): void {
+  /** Never rejects. It has a place. The next one begins in the moment in which it ends, so that no thread waits for us. */
+  async #begin<T>({ step, call, drop, resolve, reject }: Call<T>): Promise<void> {
     let isLate = false;
     const deadline = new AnswerDeadline(this.#timeoutMs, () => {
       isLate = true;
@@ -135,17 +136,15 @@ export class DiskCalls {
       if (isLate) this.#late -= 1;
       this.#release();
     };
-    this.#called(step, call).then(
-      async (result) => {
-        if (isLate) await dropped(drop, result);
-        end();
-        resolve(result);
-      },
-      (error: unknown) => {
-        end();
-        reject(error);
-      },
-    );
+    try {
+      const result = await this.#called(step, call);
+      if (isLate) await dropped(drop, result);
+      end();
+      resolve(result);
+    } catch (error) {
+      end();
+      reject(error);
+    }
   }
 
   async #called<T>(step: string, call: () => Promise<T>): Promise<T> {
@@ -180,9 +179,8 @@ async function dropped<T>(drop: (late: T) => unknown, result: T): Promise<void> 
   }
 }
 
-function callsFor(threads: string | undefined): number {
-  const count = Number(threads) || USUAL_THREADS;
-  return Math.max(1, count - USUAL_THREADS, Math.min(3, count - 1));
+function callsFor(threads: number): number {
+  return Math.max(1, threads - LEFT_TO_OTHERS, Math.min(3, threads - 1));
 }
 
 function hangs(step: string): StoreUnavailableError {

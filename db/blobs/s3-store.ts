@@ -8,7 +8,6 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  type GetObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { BlobsConfig } from '../../runtime/config/images.ts';
 import { DeadlineError } from '../../runtime/errors.ts';
@@ -17,6 +16,7 @@ import { BLOB_STORE, BlobRefusedError, ContentLengthError, DamagedBlobError } fr
 import { checkName, checkPrefix, isBlobName } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream, exactly } from './blob-stream.ts';
+import { announcedBytes, S3Body } from './s3-body.ts';
 import { fromS3, isMissingBucket, isWorthRepeating, statusOf } from './s3-errors.ts';
 
 /**
@@ -122,6 +122,7 @@ export class S3Store implements BlobStore {
     checkName(name);
     if (range !== undefined && (range.first < 0 || range.first > range.last))
       throw new RangeError(`no range of bytes: ${range.first} to ${range.last}`);
+    const { stallMs } = this.#timeouts;
     const command = new GetObjectCommand({
       Bucket: this.#bucket,
       Key: name,
@@ -145,7 +146,11 @@ export class S3Store implements BlobStore {
       const length = range === undefined ? bytes : range.last + 1 - range.first;
       return {
         bytes,
-        stream: new BlobStream(name, length, this.#source(answer.Body as Readable, progress, release)),
+        stream: new BlobStream(
+          name,
+          length,
+          new S3Body({ body: answer.Body as Readable, progress, release, stallMs }),
+        ),
       };
     }, true);
   }
@@ -260,44 +265,6 @@ export class S3Store implements BlobStore {
       if (!isOpen) release();
     }
   }
-
-  /**
-   * The body of an answer. Only the time in which we wait for bytes counts. A server may end an answer that
-   * nobody reads; after such a pause, its end says nothing about the server.
-   */
-  #source(
-    body: Readable,
-    progress: Progress,
-    release: () => void,
-  ): ConstructorParameters<typeof BlobStream>[2] {
-    const pieces = body[Symbol.asyncIterator]();
-    const { stallMs } = this.#timeouts;
-    let gaveMs = performance.now();
-    let hasPaused = false;
-    return {
-      next: async () => {
-        hasPaused ||= performance.now() - gaveMs > stallMs;
-        progress.went();
-        try {
-          const { value, done } = (await pieces.next()) as IteratorResult<Buffer>;
-          return done === true ? undefined : value;
-        } catch (error) {
-          if (progress.signal.reason instanceof DeadlineError) throw stalled(stallMs);
-          throw hasPaused
-            ? new BlobRefusedError(BLOB_STORE, 'it ended an answer that was read slowly')
-            : fromS3(error);
-        } finally {
-          progress.stop();
-          gaveMs = performance.now();
-        }
-      },
-      close: async () => {
-        progress.stop();
-        body.destroy();
-        release();
-      },
-    };
-  }
 }
 
 function ignore(): void {
@@ -318,16 +285,4 @@ function mayHelp(error: unknown): boolean {
 async function emptied(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   for await (const piece of pieces) return piece;
   return Buffer.alloc(0);
-}
-
-/** How many bytes the whole blob has, if the answer is one to what was asked. */
-function announcedBytes(name: string, answer: GetObjectCommandOutput, range: ByteRange | undefined): number {
-  const { ContentLength: length, ContentRange: said = '' } = answer;
-  if (length === undefined) throw new DamagedBlobError(name, 'the store does not say how long it is');
-  if (range === undefined) return length;
-  const [, first, last, bytes] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(said) ?? [];
-  const isRight = Number(first) === range.first && Number(last) === range.last;
-  if (!isRight || length !== range.last + 1 - range.first)
-    throw new DamagedBlobError(name, 'the store sends other bytes than were asked for');
-  return Number(bytes);
 }

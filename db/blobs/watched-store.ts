@@ -58,7 +58,7 @@ export class WatchedBlobStore implements BlobStore {
     if (pollMs > 0) void pollEvery(pollMs, this.#closing.signal, async () => this.#look(pollMs));
   }
 
-  /** Whether the last call had an answer; false before the first one, and while it refuses whatever we ask. */
+  /** Whether the last call had an answer; false before the first one, and while all is refused. */
   get isUp(): boolean {
     return this.#isUp === true;
   }

@@ -7,8 +7,8 @@ import { join } from 'node:path';
 const OUTDATED_MS = 3_600_000;
 
 /**
- * `<where>.<process id>.<when it began>.<random>`: the folder of a process. The id means something there only,
- * and a later process may have the same one.
+ * `<where>.<process id>.<when it began>.<random>`: the folder of a process. The id means something there
+ * only, and a later process may have the same one.
  */
 const FOLDER = /^(?<where>.+)\.(?<pid>\d+)\.(?<begun>\d+)\.[0-9a-f]{16}$/;
 const BEGUN = String(Math.round(performance.timeOrigin));

@@ -112,3 +112,17 @@ export class Env {
     this.faults.push({ variable, value, expected });
   }
 }
+
+const THREADS = 'UV_THREADPOOL_SIZE';
+/** What Node starts if nobody says how many. */
+const USUAL_THREADS = 4;
+
+/** How many threads Node has for files and host names. */
+export function readThreads(): number {
+  return Number(process.env[THREADS]) || USUAL_THREADS;
+}
+
+/** Before the first of them starts. An operator may have set another number. */
+export function setThreads(count: number): void {
+  process.env[THREADS] ??= String(count);
+}

@@ -4,7 +4,7 @@ import { expect } from 'chai';
 /** Prints how many threads begin with the first calls to a disk, when the modules of a mapper are loaded. */
 const COUNT = `
   import '${new URL('../../mapper/v8-flags.ts', import.meta.url).href}';
-  import '${new URL('../../mapper/thread-pool.ts', import.meta.url).href}';
+  import '${new URL('../../runtime/config/thread-pool.ts', import.meta.url).href}';
   import '${new URL('../../mapper/mapper.ts', import.meta.url).href}';
   import { readdirSync } from 'node:fs';
   import { stat } from 'node:fs/promises';
@@ -22,10 +22,10 @@ function begun(size: string | undefined): number {
   return Number(stdout);
 }
 
-describe('mapper/thread-pool', function () {
+describe('the threads of a mapper', function () {
   this.timeout(60_000);
 
-  it('has sixteen threads for files and names, or as many as somebody has set', () => {
+  it('are sixteen for files and names, or as many as somebody has set', () => {
     expect(begun(undefined)).to.equal(16);
     expect(begun('5')).to.equal(5);
   });
