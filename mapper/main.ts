@@ -1,4 +1,5 @@
 import './v8-flags.ts';
+import '../runtime/config/thread-pool.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';

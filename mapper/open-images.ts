@@ -1,4 +1,3 @@
-import { mkdir } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { SPOOL } from '../db/blobs/directory-layout.ts';
@@ -13,7 +12,7 @@ import type { Metrics } from '../runtime/metrics.ts';
 import { RandomIds } from '../runtime/random-ids.ts';
 import { ImageService, type ImageServiceOptions } from './api/image-service.ts';
 import type { MapperCaches } from './caches.ts';
-import { Spool } from './images/spool.ts';
+import { Spool, type SpoolOptions } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
 import { refreshIfHidden } from './images/hidden-images.ts';
@@ -61,7 +60,9 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const { blobs: at, images = DEFAULT_IMAGES } = config;
   if (at === undefined) return undefined;
   await using stack = new AsyncDisposableStack();
-  const blobs = await openBlobStore(at, { log, observer: observeBlobs(metrics) });
+  // Both together must leave threads to all others when their disk hangs.
+  const disk = new DiskCalls();
+  const blobs = await openBlobStore(at, { log, observer: observeBlobs(metrics), disk });
   stack.defer(async () => blobs.close());
   watchBlobs(registry, blobs);
   const decoder = options.decoder ?? new DecoderProcess(log);
@@ -75,7 +76,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
       log,
     }),
   );
-  const spool = stack.use(await Spool.open({ parent: await spoolFolderOf(at), disk: new DiskCalls(), log }));
+  const spool = stack.use(await Spool.open({ ...spoolFolderOf(at), disk, log }));
   const { supply, shortener } = service;
   const imageService = new ImageService({
     blobs,
@@ -150,11 +151,9 @@ function countSweeps(registry: Metrics, { blobsSwept, blobsSweptBytes }: MapperM
 }
 
 /** On the file system of a directory, which then takes the files as they are. */
-async function spoolFolderOf(at: BlobsConfig): Promise<string> {
-  if (at.kind === 'directory') return join(at.path, SPOOL, 'uploads');
-  const own = join(tmpdir(), 'keymill');
-  await mkdir(own, { recursive: true, mode: 0o700 });
-  return join(own, 'uploads');
+function spoolFolderOf(at: BlobsConfig): Pick<SpoolOptions, 'parent' | 'isAmongOthers'> {
+  if (at.kind === 'directory') return { parent: join(at.path, SPOOL, 'uploads') };
+  return { parent: join(tmpdir(), `.keymill-uploads-${process.getuid?.() ?? 0}`), isAmongOthers: true };
 }
 
 function observeBlobs({ blobOperations, blobSeconds }: MapperMetrics): BlobObserver {

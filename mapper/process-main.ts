@@ -1,4 +1,5 @@
 import './v8-flags.ts';
+import '../runtime/config/thread-pool.ts';
 import { aborted } from '../runtime/aborted.ts';
 import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain, type Scope } from '../runtime/lifecycle.ts';

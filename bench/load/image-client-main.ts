@@ -40,6 +40,8 @@ interface Answer {
 }
 
 const REFUSED_REST_MS = 100;
+/** Of each connection, one after the other: then the mapper does not only have much to do. */
+const MAX_REFUSALS = 100;
 const MAX_TEXT = 4_096;
 
 async function run(task: ImageTask): Promise<ImageTaskResult> {
@@ -49,10 +51,14 @@ async function run(task: ImageTask): Promise<ImageTaskResult> {
   const sum = { begun: 0, done: 0, bytes: 0, refused: 0, lastPath: '' };
   const startedMs = monotonicMs();
   const work = async (): Promise<void> => {
+    let refusals = 0;
     while (sum.begun < count && monotonicMs() - startedMs < durationMs) {
       sum.begun += 1;
       const answer = picture === undefined ? await ask(agent, `${url}${read}`) : await postOne(picture);
+      if (answer === undefined && ++refusals >= MAX_REFUSALS)
+        throw new Error(`${refusals} pictures in a row were refused with 503`);
       if (answer === undefined) continue;
+      refusals = 0;
       sum.done += 1;
       sum.bytes += answer.bytes;
     }

@@ -68,8 +68,12 @@ export function cpuMsOfOne(pid: number | undefined): number {
 /** The number of processes in the tree of `pid`, itself included. */
 export function processesOf(pid: number): number {
   const stats = readStats();
+  return (stats.has(pid) ? 1 : 0) + descendantsOf(pid, stats).length;
+}
+
+function descendantsOf(pid: number, stats: ReadonlyMap<number, Stat>): number[] {
   const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
-  return (stats.has(pid) ? 1 : 0) + below.reduce((sum, child) => sum + processesOf(child), 0);
+  return below.flatMap((child) => [child, ...descendantsOf(child, stats)]);
 }
 
 function readStats(): Map<number, Stat> {
@@ -93,9 +97,23 @@ export function parseStat(text: string): Stat {
 
 /** Resident memory in bytes of a process and all its descendants. */
 export function residentBytesOf(pid: number): number {
-  const stats = readStats();
-  const below = [...stats].filter(([, { parent }]) => parent === pid).map(([child]) => child);
-  return residentOf(pid) + below.reduce((sum, child) => sum + residentBytesOf(child), 0);
+  return [pid, ...descendantsOf(pid, readStats())].reduce((sum, one) => sum + residentOf(one), 0);
+}
+
+/** The same without descendants that run a program of this name, and that of these. */
+export function residentBytesApart(pid: number, program: string): { own: number; apart: number } {
+  const sum = { own: 0, apart: 0 };
+  for (const one of [pid, ...descendantsOf(pid, readStats())])
+    sum[one !== pid && commandOf(one).includes(program) ? 'apart' : 'own'] += residentOf(one);
+  return sum;
+}
+
+function commandOf(pid: number): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, 'utf8');
+  } catch {
+    return '';
+  }
 }
 
 function residentOf(pid: number): number {

@@ -1,4 +1,5 @@
 import '../../mapper/v8-flags.ts';
+import '../../runtime/config/thread-pool.ts';
 import { SHUTDOWN_DEADLINE_MS, startMapper } from '../../mapper/mapper.ts';
 import { readMapperConfig } from '../../runtime/config/config.ts';
 import { runMain } from '../../runtime/lifecycle.ts';

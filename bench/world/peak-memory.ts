@@ -1,4 +1,4 @@
-import { memoryOf, residentBytesOf } from './cpu.ts';
+import { residentBytesApart, residentBytesOf } from './cpu.ts';
 
 /** Young garbage comes and goes within some 100 ms. */
 const LOOK_MS = 50;
@@ -8,19 +8,19 @@ export async function peakMemoryOf(pid: number, work: () => Promise<unknown>): P
   return peakOf(() => residentBytesOf(pid), work);
 }
 
-/** The same, and that of the process alone. */
+/** The same without descendants that run a program of this name, and the highest of these. */
 export async function peakMemoriesOf(
   pid: number,
+  program: string,
   work: () => Promise<unknown>,
-): Promise<{ readonly all: number; readonly own: number }> {
-  let all = 0;
-  const own = await peakOf(
-    () => memoryOf(pid)?.bytes ?? 0,
-    async () => {
-      all = await peakMemoryOf(pid, work);
-    },
-  );
-  return { all, own };
+): Promise<{ readonly own: number; readonly apart: number }> {
+  let apartBytes = 0;
+  const own = await peakOf(() => {
+    const { own: bytes, apart } = residentBytesApart(pid, program);
+    apartBytes = Math.max(apartBytes, apart);
+    return bytes;
+  }, work);
+  return { own, apart: apartBytes };
 }
 
 async function peakOf(look: () => number, work: () => Promise<unknown>): Promise<number> {

@@ -3,18 +3,26 @@ import { delayFor, pause } from '../../runtime/retry.ts';
 import { QueueFullError, StoreUnavailableError } from '../store-errors.ts';
 import { BLOB_STORE } from './blob-errors.ts';
 
-/** However well a request or its answer goes on. */
-const MAX_MS = 60_000;
+export interface ProgressLimits {
+  /** Without any byte in either direction. */
+  readonly stallMs: number;
+  /** Of all waiting together, however well it goes on. */
+  readonly maxMs: number;
+}
 
-/** A request and its answer must go on; each byte starts the time again. */
+/**
+ * A request and its answer must go on; each byte starts the time again. Only the time between `went` and
+ * `stop` counts: a reader may take as long as he likes for what he has.
+ */
 export class Progress {
-  readonly #timeoutMs: number;
-  readonly #beganMs = performance.now();
+  readonly #limits: ProgressLimits;
   readonly #controller = new AbortController();
   #timer: NodeJS.Timeout | undefined;
+  #waitedMs = 0;
+  #waitsSinceMs: number | undefined;
 
-  constructor(timeoutMs: number) {
-    this.#timeoutMs = timeoutMs;
+  constructor(limits: ProgressLimits) {
+    this.#limits = limits;
     this.went();
   }
 
@@ -23,17 +31,20 @@ export class Progress {
     return this.#controller.signal;
   }
 
-  /** Something goes on. */
+  /** Something goes on, and more is waited for. */
   went(): void {
     this.stop();
-    const leftMs = this.#beganMs + MAX_MS - performance.now();
-    const passed = (): void => this.abort(new DeadlineError('the store', this.#timeoutMs));
-    this.#timer = setTimeout(passed, Math.max(0, Math.min(this.#timeoutMs, leftMs)));
+    const { stallMs, maxMs } = this.#limits;
+    this.#waitsSinceMs = performance.now();
+    const passed = (): void => this.abort(new DeadlineError('the store', stallMs));
+    this.#timer = setTimeout(passed, Math.max(0, Math.min(stallMs, maxMs - this.#waitedMs)));
   }
 
-  /** Nothing more is waited for. */
+  /** Nothing is waited for until `went`. */
   stop(): void {
     clearTimeout(this.#timer);
+    if (this.#waitsSinceMs !== undefined) this.#waitedMs += performance.now() - this.#waitsSinceMs;
+    this.#waitsSinceMs = undefined;
   }
 
   abort(reason: unknown): void {

@@ -18,6 +18,8 @@ export interface BlobContent {
    * instead of a copy.
    */
   readonly file?: string | undefined;
+  /** Makes the bytes of the file durable. Absent: the store opens it for that. */
+  readonly syncFile?: (() => Promise<void>) | undefined;
 }
 
 /** The first and the last byte, both included. */
@@ -56,8 +58,13 @@ export interface BlobStore {
    * @throws StoreUnavailableError nothing is stored, or all of it
    */
   put(name: string, content: BlobContent): Promise<void>;
-  /** @param range within the blob; undefined: all of it. @returns undefined: there is no such blob */
-  get(name: string, range?: ByteRange): Promise<OpenBlob | undefined>;
+  /**
+   * @param range within the blob; undefined: all of it
+   * @param bytes of the whole blob, if they are known: then a store need not ask for them first. When it has
+   *   another length, `get` or reading it fails with DamagedBlobError
+   * @returns undefined: there is no such blob
+   */
+  get(name: string, range?: ByteRange, bytes?: number): Promise<OpenBlob | undefined>;
   stat(name: string): Promise<BlobStat | undefined>;
   /** Also of a blob that is not there. */
   delete(name: string): Promise<void>;

@@ -1,4 +1,4 @@
-import { mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
 import { codeOf, DeadlineError } from '../../runtime/errors.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
@@ -10,11 +10,11 @@ import { checkMarker, placeOf, syncFolder, type BlobPlace } from './directory-la
 import { listDirectory } from './directory-list.ts';
 import type { DiskCalls } from './disk-calls.ts';
 import { fromDisk, isAbsent } from './disk-errors.ts';
-import { Spool } from './spool.ts';
+import { FileReader } from './file-reader.ts';
+import { cannotLink, Spool } from './spool.ts';
 
 /** Of the whole put. Each of its calls to the disk has a deadline of its own. */
 const PUT_TIMEOUT_MS = 60_000;
-const PIECE_BYTES = 256 * 1024;
 /** A delete removes empty folders, and a put makes them. Both again and again is no accident. */
 const MAX_ATTEMPTS = 20;
 /**
@@ -27,7 +27,7 @@ const CLEANING_MS = 15 * 60_000;
 
 /**
  * Blobs as files of a directory, which several processes and machines may share. A blob is written to the
- * spool, made durable, and renamed, so under its name it is always whole.
+ * spool, made durable, and renamed, or linked if it is a file already. So under its name it is always whole.
  */
 export class DirectoryStore implements BlobStore {
   readonly name = BLOB_STORE;
@@ -57,37 +57,43 @@ export class DirectoryStore implements BlobStore {
     this.#cleanNowAndThen();
   }
 
-  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+  async get(name: string, range?: ByteRange, known?: number): Promise<OpenBlob | undefined> {
     const { file } = placeOf(this.#root, name);
-    const step = 'open a blob';
     const handle = await this.#find(
-      step,
+      'open a blob',
       async () => open(file, 'r'),
       async (late) => late.close(),
     );
     if (handle === undefined) return undefined;
-    let stream: BlobStream | undefined;
+    let reader: FileReader | undefined;
     try {
-      const found = await this.#disk.do(step, async () => handle.stat());
-      if (!found.isFile()) return undefined;
-      const { size: bytes } = found;
+      const bytes = known ?? (await this.#lengthOf(handle));
+      if (bytes === undefined) return undefined;
       const { first, last } = range ?? { first: 0, last: bytes - 1 };
       if (last >= bytes) throw new DamagedBlobError(name, `it has ${bytes} bytes only`);
       if (first < 0 || first > last + 1) throw new RangeError(`no range of bytes: ${first} to ${last}`);
-      const opened = new BlobStream(name, last + 1 - first, this.#source(handle, first, last));
-      stream = opened;
+      const opened = new FileReader({
+        name,
+        handle,
+        first,
+        last,
+        isEnd: last + 1 === bytes,
+        disk: this.#disk,
+      });
+      reader = opened;
+      const stream = new BlobStream(name, last + 1 - first, opened);
       const readInto = async (target: Buffer): Promise<void> => {
         try {
-          await this.#readInto(handle, name, { target, first });
+          await opened.readInto(target);
         } finally {
-          opened.destroy();
+          stream.destroy();
         }
       };
       return { bytes, stream, readInto };
     } catch (error) {
-      throw fromDisk(step, error);
+      throw fromDisk('open a blob', error);
     } finally {
-      if (stream === undefined) await this.#disk.close(handle);
+      if (reader === undefined) await this.#disk.close(handle);
     }
   }
 
@@ -133,27 +139,54 @@ export class DirectoryStore implements BlobStore {
     return this.#spool.removeLeftovers(nowMs);
   }
 
-  async #put({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
+  async #put(place: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
+    if (!(await this.#link(place, content, signal))) await this.#rename(place, content, signal);
+    await this.#syncFolders(place.folders);
+  }
+
+  /** The file of a content becomes the blob. @returns false: it cannot, or there is such a blob already */
+  async #link({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<boolean> {
+    const given = content.file;
+    if (given === undefined) return false;
+    await this.#spool.makeDurable(given, content);
+    try {
+      await this.#inFolders(folders, signal, async () => link(given, file));
+      return true;
+    } catch (error) {
+      if (codeOf(error) === 'EEXIST' || cannotLink(error)) return false;
+      throw error;
+    }
+  }
+
+  async #rename({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
     const spooled = await this.#spool.take(content, signal);
     try {
-      for (let attempt = 1; ; attempt++) {
-        await this.#makeFolders(folders);
-        try {
-          signal.throwIfAborted();
-          await this.#disk.do('rename', async () => rename(spooled, file));
-          break;
-        } catch (error) {
-          if (!isAbsent(error) || attempt === MAX_ATTEMPTS) throw error;
-          await checkMarker(this.#root, this.#disk);
-        }
-      }
+      await this.#inFolders(folders, signal, async () => rename(spooled, file));
       // Of two links to the same file, rename leaves both.
       if (content.file !== undefined) await this.#spool.remove(spooled);
     } catch (error) {
       await this.#spool.remove(spooled);
       throw error;
     }
-    await this.#syncFolders(folders);
+  }
+
+  /** Gives a file its name. Others may remove the folders of the name meanwhile. */
+  async #inFolders(
+    folders: readonly string[],
+    signal: AbortSignal,
+    name: () => Promise<void>,
+  ): Promise<void> {
+    for (let attempt = 1; ; attempt++) {
+      await this.#makeFolders(folders);
+      try {
+        signal.throwIfAborted();
+        await this.#disk.do('name a blob', name);
+        return;
+      } catch (error) {
+        if (!isAbsent(error) || attempt === MAX_ATTEMPTS) throw error;
+        await checkMarker(this.#root, this.#disk);
+      }
+    }
   }
 
   /**
@@ -210,42 +243,10 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
-  async #readInto(
-    handle: FileHandle,
-    name: string,
-    { target, first }: { readonly target: Buffer; readonly first: number },
-  ): Promise<void> {
-    const step = 'read a blob';
-    for (let at = 0; at < target.length;) {
-      const from = at;
-      const { bytesRead } = await this.#disk
-        .do(step, async () => handle.read(target, from, target.length - from, first + from))
-        .catch((error: unknown) => {
-          throw fromDisk(step, error);
-        });
-      if (bytesRead === 0) throw new DamagedBlobError(name, `it ends after ${first + at} bytes`);
-      at += bytesRead;
-    }
-  }
-
-  #source(handle: FileHandle, first: number, last: number): ConstructorParameters<typeof BlobStream>[2] {
-    const step = 'read a blob';
-    let at = first;
-    return {
-      next: async () => {
-        const wanted = Math.min(PIECE_BYTES, last + 1 - at);
-        if (wanted <= 0) return undefined;
-        const piece = Buffer.allocUnsafeSlow(wanted);
-        try {
-          const { bytesRead } = await this.#disk.do(step, async () => handle.read(piece, 0, wanted, at));
-          at += bytesRead;
-          return bytesRead === 0 ? undefined : piece.subarray(0, bytesRead);
-        } catch (error) {
-          throw fromDisk(step, error);
-        }
-      },
-      close: async () => this.#disk.close(handle),
-    };
+  /** Undefined: it is a folder, so there is no blob. */
+  async #lengthOf(handle: FileHandle): Promise<number | undefined> {
+    const found = await this.#disk.do('look at a blob', async () => handle.stat());
+    return found.isFile() ? found.size : undefined;
   }
 
   #cleanNowAndThen(): void {

@@ -1,12 +1,13 @@
-import { DeadlineError } from '../../runtime/errors.ts';
+import { readThreads } from '../../runtime/config/env.ts';
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { QueueFullError, StoreUnavailableError } from '../store-errors.ts';
 import { BLOB_STORE } from './blob-errors.ts';
 
 export interface DiskCallsOptions {
   /**
-   * Of four: a call to a disk that hangs cannot be ended, and it keeps one of the four threads on which Node
-   * reads files and resolves host names. One is left for all others.
+   * A call to a disk that hangs cannot be ended, and it keeps one of the threads on which Node reads files
+   * and resolves host names. Default: all but four of the threads, or all but one if there are few.
    */
   readonly maxCalls?: number;
   readonly maxWaiting?: number;
@@ -25,6 +26,17 @@ interface Waiting {
   readonly refuse?: (error: Error) => void;
 }
 
+interface Call<T> {
+  readonly step: string;
+  readonly call: () => Promise<T>;
+  readonly drop: (late: T) => unknown;
+  readonly resolve: (result: T) => void;
+  readonly reject: (error: unknown) => void;
+}
+
+/** As many as Node has if nobody says how many. */
+const LEFT_TO_OTHERS = 4;
+
 /**
  * All calls of a blob store to its disk: a few at a time, each with a deadline. When all of them are late,
  * the disk hangs, and calls are refused immediately until one has returned.
@@ -34,11 +46,16 @@ export class DiskCalls {
   readonly #maxWaiting: number;
   readonly #timeoutMs: number;
   readonly #before: DiskCallsOptions['before'];
-  #waiting: Waiting[] = [];
+  readonly #waiting = new Set<Waiting>();
   #calls = 0;
   #late = 0;
 
-  constructor({ maxCalls = 3, maxWaiting = 2_000, timeoutMs = 5_000, before }: DiskCallsOptions = {}) {
+  constructor({
+    maxCalls = callsFor(readThreads()),
+    maxWaiting = 2_000,
+    timeoutMs = 5_000,
+    before,
+  }: DiskCallsOptions = {}) {
     this.#maxCalls = maxCalls;
     this.#maxWaiting = maxWaiting;
     this.#timeoutMs = timeoutMs;
@@ -55,35 +72,14 @@ export class DiskCalls {
     call: () => Promise<T>,
     drop: (late: T) => unknown = () => undefined,
   ): Promise<T> {
-    await this.#place(step);
-    const state = { isLate: false, hasEnded: false };
-    const work = (async () => {
-      if (this.#before !== undefined) await this.#before(step);
-      return call();
-    })();
-    const end = (): void => {
-      this.#release(state.isLate);
-      state.hasEnded = true;
-    };
-    void (async () => {
-      try {
-        const result = await work;
-        if (state.isLate) await drop(result);
-      } catch {
-        // The caller hears of it, or has given up.
-      }
-      end();
-    })();
-    try {
-      return await withDeadline(step, this.#timeoutMs, async () => work);
-    } catch (error) {
-      if (!(error instanceof DeadlineError)) throw error;
-      if (state.hasEnded) return work;
-      state.isLate = true;
-      this.#late += 1;
-      if (this.#late >= this.#maxCalls) this.#refuseAll(step);
-      throw hangs(step);
-    }
+    if (this.#late >= this.#maxCalls) throw hangs(step);
+    const { promise, resolve, reject } = Promise.withResolvers<T>();
+    const start = (): void => void this.#begin({ step, call, drop, resolve, reject });
+    if (this.#calls < this.#maxCalls) {
+      this.#calls += 1;
+      start();
+    } else this.#wait(step, start, reject);
+    return promise;
   }
 
   /**
@@ -95,58 +91,96 @@ export class DiskCalls {
     if (this.#calls < this.#maxCalls) {
       this.#calls += 1;
       start();
-    } else this.#waiting.push({ start });
+    } else this.#waiting.add({ start });
     const closing = async (): Promise<void> => {
       await promise;
       try {
         await this.#before?.('close');
       } finally {
-        await handle.close().finally(() => this.#release(false));
+        await handle.close().finally(() => this.#release());
       }
     };
     await withDeadline('close', this.#timeoutMs, closing).catch(() => undefined);
   }
 
-  async #place(step: string): Promise<void> {
-    if (this.#late >= this.#maxCalls) throw hangs(step);
-    if (this.#calls < this.#maxCalls) {
-      this.#calls += 1;
-      return;
-    }
-    if (this.#waiting.length >= this.#maxWaiting)
+  #wait(step: string, start: () => void, reject: (error: Error) => void): void {
+    if (this.#waiting.size >= this.#maxWaiting)
       throw new QueueFullError(BLOB_STORE, `${this.#maxWaiting} calls wait for its disk already`);
-    const { promise, resolve: start, reject: refuse } = Promise.withResolvers<void>();
-    let hasPlace = false;
     const waiting: Waiting = {
       start: () => {
-        hasPlace = true;
+        deadline.clear();
         start();
       },
-      refuse,
+      refuse: (error) => {
+        deadline.clear();
+        reject(error);
+      },
     };
-    this.#waiting.push(waiting);
+    const deadline = new AnswerDeadline(this.#timeoutMs, () => {
+      if (this.#waiting.delete(waiting)) reject(hangs(step));
+    });
+    this.#waiting.add(waiting);
+  }
+
+  /** Never rejects. It has a place. The next one begins in the moment in which it ends, so that no thread waits for us. */
+  async #begin<T>({ step, call, drop, resolve, reject }: Call<T>): Promise<void> {
+    let isLate = false;
+    const deadline = new AnswerDeadline(this.#timeoutMs, () => {
+      isLate = true;
+      this.#late += 1;
+      if (this.#late >= this.#maxCalls) this.#refuseAll(step);
+      reject(hangs(step));
+    });
+    const end = (): void => {
+      deadline.clear();
+      if (isLate) this.#late -= 1;
+      this.#release();
+    };
     try {
-      await withDeadline(step, this.#timeoutMs, async () => promise);
+      const result = await this.#called(step, call);
+      if (isLate) await dropped(drop, result);
+      end();
+      resolve(result);
     } catch (error) {
-      // It may have got a place when its time was just over.
-      if (hasPlace) this.#release(false);
-      this.#waiting = this.#waiting.filter((other) => other !== waiting);
-      throw error instanceof DeadlineError ? hangs(step) : error;
+      end();
+      reject(error);
     }
   }
 
-  #release(wasLate: boolean): void {
-    if (wasLate) this.#late -= 1;
-    const next = this.#waiting.shift();
-    if (next === undefined) this.#calls -= 1;
-    else next.start();
+  async #called<T>(step: string, call: () => Promise<T>): Promise<T> {
+    if (this.#before !== undefined) await this.#before(step);
+    return call();
+  }
+
+  #release(): void {
+    const [next] = this.#waiting;
+    if (next === undefined) {
+      this.#calls -= 1;
+      return;
+    }
+    this.#waiting.delete(next);
+    next.start();
   }
 
   #refuseAll(step: string): void {
-    const waiting = this.#waiting;
-    this.#waiting = waiting.filter(({ refuse }) => refuse === undefined);
-    for (const { refuse } of waiting) refuse?.(hangs(step));
+    for (const waiting of this.#waiting) {
+      if (waiting.refuse === undefined) continue;
+      this.#waiting.delete(waiting);
+      waiting.refuse(hangs(step));
+    }
   }
+}
+
+async function dropped<T>(drop: (late: T) => unknown, result: T): Promise<void> {
+  try {
+    await drop(result);
+  } catch {
+    // The caller has given up already.
+  }
+}
+
+function callsFor(threads: number): number {
+  return Math.max(1, threads - LEFT_TO_OTHERS, Math.min(3, threads - 1));
 }
 
 function hangs(step: string): StoreUnavailableError {

@@ -5,15 +5,20 @@ import { DirectoryStore } from './directory-store.ts';
 import { DiskCalls } from './disk-calls.ts';
 import { WatchedBlobStore, type WatchedStoreOptions } from './watched-store.ts';
 
+export interface OpenStoreOptions extends WatchedStoreOptions {
+  /** The calls of a directory, if others of this process use the same disk. */
+  readonly disk?: DiskCalls | undefined;
+}
+
 /**
  * Opens the store of a configuration. It need not answer yet: until it does, calls are refused. The client of
  * S3 is loaded only for S3, because it takes 20 MB.
  */
 export async function openBlobStore(
   config: BlobsConfig,
-  options: WatchedStoreOptions,
+  { disk = new DiskCalls(), ...options }: OpenStoreOptions,
 ): Promise<WatchedBlobStore> {
-  return new WatchedBlobStore(await storeOf(config), options);
+  return new WatchedBlobStore(await storeOf(config, disk), options);
 }
 
 /**
@@ -38,12 +43,12 @@ export function describeBlobStore(config: BlobsConfig): string {
   return config.kind === 'directory' ? config.path : `${config.endpoint}/${config.bucket}`;
 }
 
-async function storeOf(config: BlobsConfig): Promise<BlobStore> {
+async function storeOf(config: BlobsConfig, disk: DiskCalls): Promise<BlobStore> {
   if (config.kind === 's3') {
     const { S3Store } = await import('./s3-store.ts');
     return new S3Store(config);
   }
-  const store = new DirectoryStore(config.path, new DiskCalls());
+  const store = new DirectoryStore(config.path, disk);
   // What is left stays for the next time.
   store.removeLeftovers().catch(() => undefined);
   return store;

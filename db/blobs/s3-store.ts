@@ -8,33 +8,35 @@ import {
   ListObjectsV2Command,
   PutObjectCommand,
   S3Client,
-  type GetObjectCommandOutput,
 } from '@aws-sdk/client-s3';
 import type { BlobsConfig } from '../../runtime/config/images.ts';
 import { DeadlineError } from '../../runtime/errors.ts';
-import { Places, Progress, repeat, stalled } from './attempts.ts';
+import { Places, Progress, repeat, stalled, type ProgressLimits } from './attempts.ts';
 import { BLOB_STORE, BlobRefusedError, ContentLengthError, DamagedBlobError } from './blob-errors.ts';
 import { checkName, checkPrefix, isBlobName } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream, exactly } from './blob-stream.ts';
+import { announcedBytes, S3Body } from './s3-body.ts';
 import { fromS3, isMissingBucket, isWorthRepeating, statusOf } from './s3-errors.ts';
 
-/** Each with a connection of its own. Uploads and reads of a process together. */
-const MAX_REQUESTS = 64;
+/**
+ * Each with a connection of its own. A read keeps it until its client has all bytes, so reads have places of
+ * their own: clients who are slow stop no upload and no deletion.
+ */
+const MAX_READS = 48;
+const MAX_OTHERS = 16;
+const MAX_REQUESTS = MAX_READS + MAX_OTHERS;
 const MAX_WAITING = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
-/** Without any byte in either direction. */
-const STALL_TIMEOUT_MS = 5_000;
 const PAGE = 1_000;
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
-export interface S3Timeouts {
-  readonly stallMs: number;
+export interface S3Timeouts extends ProgressLimits {
   /** After this time a failed attempt is not repeated. So a request that stalled is not repeated. */
   readonly repeatMs: number;
 }
 
-const TIMEOUTS: S3Timeouts = { stallMs: STALL_TIMEOUT_MS, repeatMs: 3_000 };
+const TIMEOUTS: S3Timeouts = { stallMs: 5_000, maxMs: 60_000, repeatMs: 3_000 };
 
 /**
  * Blobs as objects of a bucket on any server that speaks S3. A blob is one PUT, so it is whole or absent.
@@ -44,7 +46,8 @@ export class S3Store implements BlobStore {
   readonly name = BLOB_STORE;
   readonly #client: S3Client;
   readonly #bucket: string;
-  readonly #places = new Places(MAX_REQUESTS, MAX_WAITING);
+  readonly #reads = new Places(MAX_READS, MAX_WAITING);
+  readonly #others = new Places(MAX_OTHERS, MAX_WAITING);
   readonly #timeouts: S3Timeouts;
 
   /** It connects when it is used. */
@@ -115,10 +118,11 @@ export class S3Store implements BlobStore {
     });
   }
 
-  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
+  async get(name: string, range?: ByteRange, known?: number): Promise<OpenBlob | undefined> {
     checkName(name);
     if (range !== undefined && (range.first < 0 || range.first > range.last))
       throw new RangeError(`no range of bytes: ${range.first} to ${range.last}`);
+    const { stallMs } = this.#timeouts;
     const command = new GetObjectCommand({
       Bucket: this.#bucket,
       Key: name,
@@ -135,10 +139,18 @@ export class S3Store implements BlobStore {
         });
       if (answer === undefined) return undefined;
       const bytes = announcedBytes(name, answer, range);
+      if (known !== undefined && bytes !== known) {
+        (answer.Body as Readable).destroy();
+        throw new DamagedBlobError(name, `it has ${bytes} instead of ${known} bytes`);
+      }
       const length = range === undefined ? bytes : range.last + 1 - range.first;
       return {
         bytes,
-        stream: new BlobStream(name, length, this.#source(answer.Body as Readable, progress, release)),
+        stream: new BlobStream(
+          name,
+          length,
+          new S3Body({ body: answer.Body as Readable, progress, release, stallMs }),
+        ),
       };
     }, true);
   }
@@ -227,13 +239,13 @@ export class S3Store implements BlobStore {
    */
   async #call<T>(send: (progress: Progress, release: () => void) => Promise<T>, isRead = false): Promise<T> {
     const { stallMs, repeatMs } = this.#timeouts;
-    const release = await this.#places.take(stallMs);
+    const release = await (isRead ? this.#reads : this.#others).take(stallMs);
     let isOpen = false;
     try {
       const result = await repeat(
         { attempts: 3, withinMs: repeatMs, isWorthRepeating: mayHelp },
         async () => {
-          const progress = new Progress(stallMs);
+          const progress = new Progress(this.#timeouts);
           try {
             return await send(progress, release);
           } catch (error) {
@@ -252,35 +264,6 @@ export class S3Store implements BlobStore {
     } finally {
       if (!isOpen) release();
     }
-  }
-
-  /** The body of an answer. Only the time in which we wait for bytes counts. */
-  #source(
-    body: Readable,
-    progress: Progress,
-    release: () => void,
-  ): ConstructorParameters<typeof BlobStream>[2] {
-    const pieces = body[Symbol.asyncIterator]();
-    return {
-      next: async () => {
-        progress.went();
-        try {
-          const { value, done } = (await pieces.next()) as IteratorResult<Buffer>;
-          return done === true ? undefined : value;
-        } catch (error) {
-          throw progress.signal.reason instanceof DeadlineError
-            ? stalled(this.#timeouts.stallMs)
-            : fromS3(error);
-        } finally {
-          progress.stop();
-        }
-      },
-      close: async () => {
-        progress.stop();
-        body.destroy();
-        release();
-      },
-    };
   }
 }
 
@@ -302,16 +285,4 @@ function mayHelp(error: unknown): boolean {
 async function emptied(pieces: AsyncIterable<Buffer>): Promise<Buffer> {
   for await (const piece of pieces) return piece;
   return Buffer.alloc(0);
-}
-
-/** How many bytes the whole blob has, if the answer is one to what was asked. */
-function announcedBytes(name: string, answer: GetObjectCommandOutput, range: ByteRange | undefined): number {
-  const { ContentLength: length, ContentRange: said = '' } = answer;
-  if (length === undefined) throw new DamagedBlobError(name, 'the store does not say how long it is');
-  if (range === undefined) return length;
-  const [, first, last, bytes] = /^bytes (\d+)-(\d+)\/(\d+)$/.exec(said) ?? [];
-  const isRight = Number(first) === range.first && Number(last) === range.last;
-  if (!isRight || length !== range.last + 1 - range.first)
-    throw new DamagedBlobError(name, 'the store sends other bytes than were asked for');
-  return Number(bytes);
 }

@@ -1,5 +1,5 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, opendir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { link, open, opendir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
 import { codeOf } from '../../runtime/errors.ts';
@@ -11,6 +11,8 @@ import type { DiskCalls } from './disk-calls.ts';
 
 /** Older ones belong to a process that is gone. */
 const MAX_AGE_MS = 3_600_000;
+/** A file of this age, or younger, counts as written now. */
+const MAX_FRESH_MS = 60_000;
 /** Each call to the disk costs a turn of a thread. */
 const WRITTEN_TOGETHER = 256 * 1024;
 const SUFFIX = '.tmp';
@@ -33,7 +35,7 @@ export class Spool {
   async take(content: BlobContent, signal: AbortSignal): Promise<string> {
     const path = join(this.#folder, `${randomBytes(12).toString('hex')}${SUFFIX}`);
     try {
-      if (content.file !== undefined && (await this.#link(content.file, content.bytes, path))) return path;
+      if (content.file !== undefined && (await this.#link(content.file, content, path))) return path;
       await this.#write(content, path, signal);
       return path;
     } catch (error) {
@@ -75,26 +77,35 @@ export class Spool {
   }
 
   /** @returns false when the file cannot be linked: it is on another file system */
-  async #link(file: string, bytes: number, path: string): Promise<boolean> {
+  async #link(file: string, content: BlobContent, path: string): Promise<boolean> {
     try {
       await this.#disk.do('link the file', async () => link(file, path));
     } catch (error) {
-      if (['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error)))
-        return false;
-      throw error;
+      if (!cannotLink(error)) throw error;
+      return false;
     }
+    await this.makeDurable(path, content);
+    return true;
+  }
+
+  /**
+   * Makes the bytes of a file durable, which then is a blob or becomes one.
+   * @throws ContentLengthError, errors of the disk
+   */
+  async makeDurable(path: string, { bytes, syncFile }: BlobContent): Promise<void> {
+    const { size, mtimeMs } = await this.#disk.do('look at the file', async () => stat(path));
+    if (size !== bytes) throw new ContentLengthError(bytes, String(size));
+    // An old file would count as a blob that was stored long ago.
+    const now = new Date();
+    if (mtimeMs < now.getTime() - MAX_FRESH_MS)
+      await this.#disk.do('date the file', async () => utimes(path, now, now));
+    if (syncFile !== undefined) return syncFile();
     const handle = await this.#open(path, 'r+');
     try {
-      const { size } = await this.#disk.do('look at the file', async () => handle.stat());
-      if (size !== bytes) throw new ContentLengthError(bytes, String(size));
-      // An old file would count as a blob that was stored long ago.
-      const now = new Date();
-      await this.#disk.do('date the file', async () => handle.utimes(now, now));
       await this.#disk.do('sync the file', async () => handle.sync());
     } finally {
       await this.#disk.close(handle);
     }
-    return true;
   }
 
   async #write(content: BlobContent, path: string, signal: AbortSignal): Promise<void> {
@@ -135,4 +146,9 @@ export class Spool {
       at += (await this.#disk.do(step, async () => handle.write(rest))).bytesWritten;
     }
   }
+}
+
+/** On this file system, or from another one. */
+export function cannotLink(error: unknown): boolean {
+  return ['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error));
 }

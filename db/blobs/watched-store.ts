@@ -3,7 +3,7 @@ import { BLOB_STORE_BREAKER } from '../../runtime/config/breakers.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
-import { isStoreAway } from './blob-errors.ts';
+import { BlobRefusedError, isStoreAway } from './blob-errors.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 
 /** `read`: the bytes of a blob broke off after a `get` that was a success. */
@@ -41,6 +41,7 @@ export class WatchedBlobStore implements BlobStore {
   readonly #breaker: Breaker;
   readonly #closing = new AbortController();
   #isUp: boolean | undefined;
+  #refusesAll = false;
   #whyAway = 'it has not answered';
   #usedMs = -Infinity;
 
@@ -57,7 +58,7 @@ export class WatchedBlobStore implements BlobStore {
     if (pollMs > 0) void pollEvery(pollMs, this.#closing.signal, async () => this.#look(pollMs));
   }
 
-  /** Whether the last call was answered; false before the first answer. */
+  /** Whether the last call had an answer; false before the first one, and while all is refused. */
   get isUp(): boolean {
     return this.#isUp === true;
   }
@@ -66,11 +67,11 @@ export class WatchedBlobStore implements BlobStore {
     return this.#do('put', async () => this.#store.put(name, content));
   }
 
-  async get(name: string, range?: ByteRange): Promise<OpenBlob | undefined> {
-    const blob = await this.#do('get', async () => this.#store.get(name, range));
+  async get(name: string, range?: ByteRange, bytes?: number): Promise<OpenBlob | undefined> {
+    const blob = await this.#do('get', async () => this.#store.get(name, range, bytes));
     blob?.stream.once('error', (error) => {
       this.#observer?.onOperation('read', true, 0);
-      this.#judge(error);
+      if (isStoreAway(error)) this.#judge(error);
     });
     return blob;
   }
@@ -86,22 +87,26 @@ export class WatchedBlobStore implements BlobStore {
   async *list(prefix: string, after?: string): AsyncGenerator<BlobStat> {
     const entries = this.#store.list(prefix, after)[Symbol.asyncIterator]();
     let waitedMs = 0;
-    let hasFailed = true;
-    try {
-      for (;;) {
+    let hasFailed = false;
+    const next = async (): Promise<IteratorResult<BlobStat>> => {
+      const beganMs = performance.now();
+      try {
         this.#admit();
-        const beganMs = performance.now();
-        const entry = await entries.next().catch((error: unknown) => {
-          this.#judge(error);
-          throw error;
-        });
-        waitedMs += performance.now() - beganMs;
+        const entry = await entries.next();
         this.#answered();
-        if (entry.done === true) break;
-        yield entry.value;
+        return entry;
+      } catch (error) {
+        hasFailed = true;
+        this.#judge(error);
+        throw error;
+      } finally {
+        waitedMs += performance.now() - beganMs;
       }
-      hasFailed = false;
+    };
+    try {
+      for (let entry = await next(); entry.done !== true; entry = await next()) yield entry.value;
     } finally {
+      // Also of a reader who has seen enough.
       this.#observer?.onOperation('list', hasFailed, waitedMs / 1_000);
       await entries.return?.();
     }
@@ -138,6 +143,8 @@ export class WatchedBlobStore implements BlobStore {
     this.#usedMs = performance.now();
     this.#isUp = true;
     this.#breaker.succeeded();
+    if (this.#refusesAll) this.#log.info({ store: this.name }, 'the blob store accepts us again');
+    this.#refusesAll = false;
   }
 
   #judge(error: unknown): void {
@@ -148,14 +155,25 @@ export class WatchedBlobStore implements BlobStore {
       this.#whyAway = error.reason;
       this.#breaker.failed();
     } else if (error instanceof StoreUnavailableError) {
-      this.#answered();
+      this.#breaker.succeeded();
     }
   }
 
   /** An idle store is looked at, so that its outage is seen before somebody needs it. */
   async #look(pollMs: number): Promise<void> {
     if (performance.now() - this.#usedMs < pollMs && this.#isUp === true) return;
-    await this.stat(POLLED_NAME).catch(() => undefined);
+    try {
+      await this.stat(POLLED_NAME);
+    } catch (error) {
+      if (error instanceof BlobRefusedError) this.#noteRefusal(error);
+    }
+  }
+
+  /** A store that is full, or has a damaged blob, still answers whether a blob is there. */
+  #noteRefusal({ reason }: BlobRefusedError): void {
+    if (!this.#refusesAll) this.#log.warn({ store: this.name, reason }, 'the blob store refuses us');
+    this.#refusesAll = true;
+    this.#isUp = false;
   }
 
   #report(state: BreakerState): void {

@@ -1,3 +1,4 @@
+import { readlinkSync } from 'node:fs';
 import { readdir, rm, stat } from 'node:fs/promises';
 import { hostname } from 'node:os';
 import { join } from 'node:path';
@@ -6,15 +7,25 @@ import { join } from 'node:path';
 const OUTDATED_MS = 3_600_000;
 
 /**
- * `<host>.<process id>.<when it began>.<random>`: the folder of a process. The id means something on its host
+ * `<where>.<process id>.<when it began>.<random>`: the folder of a process. The id means something there
  * only, and a later process may have the same one.
  */
-const FOLDER = /^(?<host>.+)\.(?<pid>\d+)\.(?<begun>\d+)\.[0-9a-f]{16}$/;
+const FOLDER = /^(?<where>.+)\.(?<pid>\d+)\.(?<begun>\d+)\.[0-9a-f]{16}$/;
 const BEGUN = String(Math.round(performance.timeOrigin));
+const HERE = `${hostname()}.${idsOfProcesses()}`;
 
 /** A folder for the uploads of this process. @param id 16 hex digits, random */
-export function folderName(host: string, id: string): string {
-  return `${host}.${process.pid}.${BEGUN}.${id}`;
+export function folderName(id: string): string {
+  return `${HERE}.${process.pid}.${BEGUN}.${id}`;
+}
+
+/** Containers may share a host name, and have ids of processes of their own. */
+function idsOfProcesses(): string {
+  try {
+    return readlinkSync('/proc/self/ns/pid').replaceAll(/\D/g, '');
+  } catch {
+    return '0';
+  }
 }
 
 /**
@@ -23,10 +34,10 @@ export function folderName(host: string, id: string): string {
  */
 export async function removeLeftOvers(parent: string): Promise<void> {
   for (const name of await readdir(parent)) {
-    const { host, pid, begun } = FOLDER.exec(name)?.groups ?? {};
-    if (host === undefined) continue;
+    const { where, pid, begun } = FOLDER.exec(name)?.groups ?? {};
+    if (where === undefined) continue;
     const folder = join(parent, name);
-    const hasEnded = host === hostname() && !isRunning(Number(pid), begun);
+    const hasEnded = where === HERE && !isRunning(Number(pid), begun);
     if (hasEnded || (await isOutdated(folder))) await rm(folder, { recursive: true, force: true });
   }
 }

@@ -93,6 +93,7 @@ export async function storePicture(
       bytes: file.bytes,
       read: () => file.stream(),
       file: file.path,
+      syncFile: async () => file.sync(),
     });
   } catch (error) {
     throw error instanceof StoreUnavailableError ? blobsDown(error) : error;

@@ -46,7 +46,11 @@ export async function preparePicture(
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
     for await (const piece of piecesOf(posted, parts)) await file.write(piece);
+    await file.finish();
+    posted.release();
   }
+  // Others may need the memory while this picture waits for the decoder and the store.
+  file.release();
   const fault = await decoder.check(
     file.path,
     { type, width, height, frames },

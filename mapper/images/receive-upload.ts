@@ -22,6 +22,7 @@ export async function receiveBytes(
     if (file.bytes + piece.length > MAX_PICTURE_BYTES) throw tooLarge();
     await file.write(piece);
   }
+  await file.finish();
   if (file.bytes === 0) throw invalidFields([{ field: 'image', reason: 'is empty' }]);
   return file;
 }

@@ -4,17 +4,19 @@ import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
 import { asDecodable } from './decodable.ts';
+import { decoderMemory } from './decoder-memory.ts';
 import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
 import { laterFrames } from './formats/png-frames.ts';
 import { MAX_PIXELS } from './picture.ts';
 
 /*
- * The child process that decodes pictures, one at a time. Its arguments are the memory that it may have, in
- * bytes, and whether it runs only when the machine has nothing else to do (`idle`) or not (`busy`).
+ * The child process that decodes pictures, one at a time. Its arguments are the memory that it may have at
+ * most, in bytes, and whether it runs only when the machine has nothing else to do (`idle`) or not (`busy`).
  */
 
-const [maxMemoryBytes = '', how] = process.argv.slice(2);
+const [wantedBytes, how] = process.argv.slice(2);
+const MAX_MEMORY_BYTES = decoderMemory(Number(wantedBytes), process.constrainedMemory());
 const LOWEST_PRIORITY = 19;
 const WATCH_MS = 20;
 const QUALITY = 80;
@@ -63,7 +65,7 @@ function behaveAsTheLeast(): void {
 /** Decoding has its own threads, so this one can watch them. */
 async function answer(task: DecoderTask): Promise<void> {
   const watch = setInterval(() => {
-    if (process.memoryUsage.rss() < Number(maxMemoryBytes)) return;
+    if (process.memoryUsage.rss() < MAX_MEMORY_BYTES) return;
     clearInterval(watch);
     process.send?.({ kind: 'too-much-memory' } satisfies DecoderAnswer, () =>
       process.kill(process.pid, 'SIGKILL'),

@@ -1,4 +1,5 @@
 import { fork, type ChildProcess } from 'node:child_process';
+import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -188,6 +189,7 @@ export class DecoderProcess implements Decoder {
       // Passes bytes as they are.
       serialization: 'advanced',
     });
+    behaveAsTheLeast(child);
     child.on('message', (answer: DecoderAnswer) => {
       // The last answer of a child that has ended belongs to nobody who still waits.
       if (this.#child !== child) return;
@@ -247,6 +249,15 @@ const NOTHING = new Uint8Array();
 function reasonOf(answer: DecoderAnswer): string {
   if (answer.kind === 'too-much-memory') return TOO_MUCH_MEMORY;
   return answer.kind === 'failure' ? answer.why : answer.kind;
+}
+
+/** It also lowers its own priority, but loads libvips before. */
+function behaveAsTheLeast({ pid }: ChildProcess): void {
+  try {
+    if (pid !== undefined) setPriority(pid, constants.priority.PRIORITY_LOW);
+  } catch {
+    // It has ended already, or a sandbox forbids it.
+  }
 }
 
 function hold(child: ChildProcess): void {

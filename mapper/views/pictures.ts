@@ -202,7 +202,7 @@ export class Pictures {
 
   async #get({ name, bytes }: Expected, range: ByteRange | undefined): Promise<OpenBlob> {
     return this.#watched(name, async () => {
-      const opened = await this.#options.store.get(name, range);
+      const opened = await this.#options.store.get(name, range, bytes);
       if (opened === undefined) throw new DamagedBlobError(name, 'it is missing');
       if (opened.bytes === bytes) return opened;
       opened.stream.destroy();

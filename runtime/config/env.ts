@@ -35,8 +35,11 @@ export class Env {
     this.#source = source;
   }
 
-  /** The value of the variable, or else of the file that `…_FILE` names. Undefined when it is empty. */
-  find(name: VariableName): string | undefined {
+  /**
+   * The value of the variable, or else of the file that `…_FILE` names. Undefined when it is empty.
+   * @param mayBeAbsent a file that is not there counts as empty, too
+   */
+  find(name: VariableName, mayBeAbsent = false): string | undefined {
     const variable = `KEYMILL_${name}`;
     const direct = this.#source[variable];
     const isSecret = 'secret' in VARIABLES[name];
@@ -48,6 +51,7 @@ export class Env {
     try {
       return readFileSync(file, 'utf8').trim();
     } catch (error) {
+      if (mayBeAbsent && codeOf(error) === 'ENOENT') return undefined;
       this.#push(`${variable}_FILE`, showSetting(file), `a readable file (${codeOf(error)})`);
       return undefined;
     }
@@ -107,4 +111,18 @@ export class Env {
   #push(variable: string, value: string, expected: string): void {
     this.faults.push({ variable, value, expected });
   }
+}
+
+const THREADS = 'UV_THREADPOOL_SIZE';
+/** What Node starts if nobody says how many. */
+const USUAL_THREADS = 4;
+
+/** How many threads Node has for files and host names. */
+export function readThreads(): number {
+  return Number(process.env[THREADS]) || USUAL_THREADS;
+}
+
+/** Before the first of them starts. An operator may have set another number. */
+export function setThreads(count: number): void {
+  process.env[THREADS] ??= String(count);
 }

@@ -57,8 +57,8 @@ const BLOBS_FORM =
 
 /** Undefined: there are no images. */
 export function readBlobs(env: Env): BlobsConfig | undefined {
-  const value = env.find('BLOBS');
-  // An empty file of a secret, too.
+  // Who has no images need not make the file of the secret.
+  const value = env.find('BLOBS', true);
   if (value === undefined || value === '') return undefined;
   const blobs = parseBlobs(value);
   if (blobs === undefined) env.fault('BLOBS', BLOBS_FORM);

@@ -35,8 +35,11 @@ const REPLICAS: Readonly<Record<string, number>> = { producer: 3, mapper: 2 };
 /** Settings that a swarm does not have, or has under `deploy`. */
 const LEFT_OUT = new Set(['build', 'restart', 'mem_limit', 'depends_on', 'security_opt', 'volumes', 'ports']);
 
-/** Volumes that services on all nodes share. docs/operations.md says how. */
-const SHARED = 'blobs:';
+/**
+ * The volume of images. On each node it is another one, so the services that mount it are on one node, or on
+ * several that share it in some way. docs/operations.md says how.
+ */
+const SHARED = 'blobs';
 
 /** Files that compose mounts from the repository. A swarm copies them to the node that needs them. */
 const CONFIGS: Readonly<Record<string, { readonly file: string; readonly target: string }>> = {
@@ -111,15 +114,17 @@ function ofSwarm(name: string, service: Service): Record<string, unknown> {
     }),
     ...(data.length > 0 && { volumes: data }),
     ...(configs.length > 0 && { configs }),
-    deploy: deployment(
-      name,
-      service,
-      data.some((mount) => !mount.startsWith(SHARED)),
-    ),
+    deploy: deployment(name, service, labelOf(name, data)),
   };
 }
 
-function deployment(name: string, service: Service, hasData: boolean): Record<string, unknown> {
+/** The label of the nodes that have the data of a service. Undefined: it has none. */
+function labelOf(name: string, mounts: readonly string[]): string | undefined {
+  if (mounts.length === 0) return undefined;
+  return mounts.every((mount) => mount.startsWith(`${SHARED}:`)) ? SHARED : name;
+}
+
+function deployment(name: string, service: Service, label: string | undefined): Record<string, unknown> {
   const replicas = REPLICAS[name];
   const common = {
     // A name resolves to the containers' addresses: clients keep their own connections, and haproxy chooses a
@@ -128,6 +133,7 @@ function deployment(name: string, service: Service, hasData: boolean): Record<st
     restart_policy: { condition: service.restart === 'on-failure' ? 'on-failure' : 'any', delay: '1s' },
     resources: { limits: { memory: service.mem_limit.toUpperCase() } },
   };
+  const constraints = label === undefined ? undefined : [`node.labels.keymill.${label} == true`];
   if (replicas !== undefined) {
     const gates = { parallelism: 1, order: 'start-first', monitor: '30s' };
     return {
@@ -135,7 +141,7 @@ function deployment(name: string, service: Service, hasData: boolean): Record<st
       replicas,
       update_config: { ...gates, failure_action: 'rollback' },
       rollback_config: { ...gates, failure_action: 'pause' },
-      placement: { preferences: [{ spread: 'node.id' }] },
+      placement: { ...(constraints && { constraints }), preferences: [{ spread: 'node.id' }] },
     };
   }
   return {
@@ -144,7 +150,7 @@ function deployment(name: string, service: Service, hasData: boolean): Record<st
     // Two containers must not share data or a port.
     update_config: { parallelism: 1, order: 'stop-first', failure_action: 'rollback', monitor: '30s' },
     // A volume belongs to one node, so the service stays on that node.
-    ...(hasData && { placement: { constraints: [`node.labels.keymill.${name} == true`] } }),
+    ...(constraints && { placement: { constraints } }),
   };
 }
 

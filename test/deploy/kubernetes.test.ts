@@ -5,6 +5,8 @@ import { expect } from 'chai';
 import { SHUTDOWN_DEADLINE_MS as MAPPER_DEADLINE_MS } from '../../mapper/mapper.ts';
 import { SHUTDOWN_DEADLINE_MS as PRODUCER_DEADLINE_MS } from '../../producer/supervisor.ts';
 import { readMapperConfig, readOperatorConfig, readProducerConfig } from '../../runtime/config/config.ts';
+import { Env } from '../../runtime/config/env.ts';
+import { readBlobs } from '../../runtime/config/images.ts';
 import { environmentOf, faultsAmong } from './kubernetes-checks.ts';
 import { faultsBySchema } from './kubernetes-schemas.ts';
 import {
@@ -114,9 +116,29 @@ describe('deploy/kubernetes', () => {
 
   it('says in its README how to make the Secret with all its files', () => {
     const text = readText('README.md');
-    const files = podOf('keymill-mapper').volumes?.[0]?.secret?.items.map(({ key }) => key) ?? [];
+    const files = (podOf('keymill-mapper').volumes ?? []).flatMap(
+      ({ secret }) => secret?.items.map(({ key }) => key) ?? [],
+    );
     expect(files).to.have.members(Object.keys(STORES));
     for (const file of files) expect(text).to.include(`--from-file=${file}=`);
+  });
+
+  it('needs no file of images, and gives it to nobody who has no use for it', () => {
+    const optional = (name: string): (boolean | undefined)[] =>
+      (podOf(name).volumes ?? []).flatMap(({ secret }) =>
+        secret?.items.some(({ key }) => key === 'blobs') === true ? [secret.optional] : [],
+      );
+    expect(optional('keymill-mapper')).to.deep.equal([true]);
+    expect(optional('keymill-prepare')).to.deep.equal([true]);
+    expect(optional('keymill-producer')).to.deep.equal([]);
+    const absent = { KEYMILL_BLOBS_FILE: '/run/secrets/keymill-images/blobs' };
+    expect(readBlobs(new Env(absent))).to.equal(undefined);
+  });
+
+  it('has room for uploads on their way to S3 that is not in memory', () => {
+    const mount = containerOf('keymill-mapper').volumeMounts?.find(({ mountPath }) => mountPath === '/tmp');
+    const volume = podOf('keymill-mapper').volumes?.find(({ name }) => name === mount?.name);
+    expect(volume?.emptyDir).to.deep.equal({ sizeLimit: '2Gi' });
   });
 
   describe('a mistake', () => {

@@ -28,7 +28,11 @@ export interface PodSpec {
   securityContext?: Record<string, unknown>;
   topologySpreadConstraints?: { labelSelector: { matchLabels: Labels } }[];
   containers: Container[];
-  volumes?: { name: string; secret?: { secretName: string; items: { key: string; path: string }[] } }[];
+  volumes?: {
+    name: string;
+    secret?: { secretName: string; optional?: boolean; items: { key: string; path: string }[] };
+    emptyDir?: Record<string, unknown>;
+  }[];
 }
 
 export interface Container {

@@ -21,8 +21,9 @@ export async function readBlob(
   store: BlobStore,
   name: string,
   range?: ByteRange,
+  bytes?: number,
 ): Promise<Buffer | undefined> {
-  const blob = await store.get(name, range);
+  const blob = await store.get(name, range, bytes);
   return blob === undefined ? undefined : buffer(blob.stream);
 }
 

@@ -62,7 +62,9 @@ describe('a blob store in a directory, under faults', () => {
         });
         expect(steps).to.be.greaterThan(12);
         expect([...outcomes]).to.have.members([true, false]);
-        await expectLeftoversGo(root);
+        // A file is not in the spool before.
+        if (isLinked) expect(await spooledIn(root)).to.deep.equal([]);
+        else await expectLeftoversGo(root);
       });
     }
 
@@ -268,6 +270,7 @@ describe('a blob store in a directory, under faults', () => {
     let isHanging = false;
     let hanging = 0;
     const store = storeIn(root, {
+      maxCalls: 3,
       timeoutMs: 1_000,
       before: async () => {
         if (!isHanging) return;

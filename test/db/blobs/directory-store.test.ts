@@ -107,6 +107,27 @@ describe('a blob store in a directory', () => {
     expect(await rejection(reading())).to.be.instanceOf(DamagedBlobError);
   });
 
+  it('reads a blob of a known length into memory in three calls, and notices another length', async () => {
+    const own = await newRoot(testFolder());
+    const steps: string[] = [];
+    const store = storeIn(own, { before: (step) => void steps.push(step) });
+    const content = randomBytes(300_000);
+    const name = 'images/Abcd/1';
+    // Else the first put begins it.
+    await store.removeLeftovers();
+    await store.put(name, contentOf(content));
+    const into = async (bytes: number): Promise<Buffer> => {
+      const target = Buffer.alloc(bytes);
+      await (await store.get(name, undefined, bytes))?.readInto?.(target);
+      return target;
+    };
+    steps.length = 0;
+    expect((await into(content.length)).equals(content)).to.equal(true);
+    expect(steps).to.deep.equal(['open a blob', 'read a blob', 'close']);
+    for (const bytes of [content.length - 1, content.length + 1])
+      expect(await rejection(into(bytes))).to.be.instanceOf(DamagedBlobError);
+  });
+
   it('leaves alone what others have put beside its blobs', async () => {
     const own = await newRoot(testFolder());
     const store = storeIn(own);

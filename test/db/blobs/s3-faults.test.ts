@@ -6,8 +6,10 @@ import { expect } from 'chai';
 import { BlobRefusedError, DamagedBlobError } from '../../../db/blobs/blob-errors.ts';
 import { WholeBlobs } from '../../../db/blobs/hashing.ts';
 import { S3Store } from '../../../db/blobs/s3-store.ts';
+import { WatchedBlobStore } from '../../../db/blobs/watched-store.ts';
 import { StoreUnavailableError } from '../../../db/store-errors.ts';
 import type { FaultyProxy } from '../../../drills/proxy/proxy.ts';
+import { QUIET_LOG } from '../../../runtime/log.ts';
 import { startS3Server, testFolder, testS3 } from '../../servers.ts';
 import type { S3Server } from '../../servers/s3.ts';
 import { until } from '../../until.ts';
@@ -15,7 +17,7 @@ import { rejection } from '../rejection.ts';
 import { startWire } from '../wire.ts';
 import { contentOf, listed, namesOf, newName, readBlob } from './contents.ts';
 
-const TIMEOUTS = { stallMs: 400, repeatMs: 300 };
+const TIMEOUTS = { stallMs: 400, maxMs: 60_000, repeatMs: 300 };
 
 function storeOn(
   server: S3Server,
@@ -156,6 +158,55 @@ describe('a blob store on S3, under faults', function () {
     expect(read).to.be.within(8 * 2 ** 20, 19 * 2 ** 20);
   });
 
+  it('waits for a reader who takes longer than a request may, and never counts him as an outage', async () => {
+    const large = randomBytes(20 * 2 ** 20);
+    await direct.put(name, contentOf(large));
+    const endpoint = `http://127.0.0.1:${wire.port}`;
+    const hasty = storeOn(server, bucket, { endpoint }, { ...TIMEOUTS, maxMs: 3_000 });
+    const watched = new WatchedBlobStore(hasty, { log: QUIET_LOG, pollMs: 0 });
+    const slowly = async (atPause: (count: number) => void): Promise<Buffer> => {
+      const pieces: Buffer[] = [];
+      let paused = 0;
+      for await (const piece of (await watched.get(name))?.stream ?? []) {
+        pieces.push(piece as Buffer);
+        if (pieces.length % 20 !== 0 || paused === 6) continue;
+        paused += 1;
+        await new Promise((resolve) => setTimeout(resolve, 600));
+        atPause(paused);
+      }
+      return Buffer.concat(pieces);
+    };
+    try {
+      expect((await slowly(() => undefined)).equals(large)).to.equal(true);
+      for (let reader = 0; reader < 3; reader++) {
+        const error = await rejection(slowly((paused) => void (paused === 2 && wire.cut())));
+        expect(error).to.be.instanceOf(BlobRefusedError);
+      }
+      expect(watched.isUp).to.equal(true);
+      expect(await watched.stat(name)).to.include({ bytes: large.length });
+    } finally {
+      await watched.close();
+    }
+  });
+
+  it('stores, looks and deletes while readers who are slow have all connections for reads', async () => {
+    const large = randomBytes(8 * 2 ** 20);
+    await direct.put(name, contentOf(large));
+    const own = storeOn(server, bucket, {}, { ...TIMEOUTS, stallMs: 3_000 });
+    const readers = await Promise.all(Array.from({ length: 48 }, async () => own.get(name)));
+    try {
+      expect(String(await rejection(own.get(name)))).to.match(/no connection was free/);
+      const other = newName();
+      await own.put(other, contentOf(content));
+      expect(await own.stat(other)).to.include({ bytes: content.length });
+      await own.delete(other);
+      expect(await namesOf(own, other)).to.deep.equal([]);
+    } finally {
+      for (const reader of readers) reader?.stream.destroy();
+      await own.close();
+    }
+  });
+
   it('is read although it is slow, as long as it goes on', async () => {
     await direct.put(name, contentOf(content));
     wire.delay(60);
@@ -227,7 +278,7 @@ describe('a blob store on S3, under faults', function () {
     await direct.put(name, contentOf(content));
     await using own = await startWire(server.endpoint);
     const endpoint = `http://127.0.0.1:${own.port}`;
-    const patient = storeOn(server, bucket, { endpoint }, { stallMs: 20_000, repeatMs: 0 });
+    const patient = storeOn(server, bucket, { endpoint }, { ...TIMEOUTS, stallMs: 20_000, repeatMs: 0 });
     let most = 0;
     const watch = setInterval(() => (most = Math.max(most, own.open)), 1);
     try {

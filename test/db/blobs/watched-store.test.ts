@@ -7,10 +7,11 @@ import { WholeBlobs } from '../../../db/blobs/hashing.ts';
 import { describeBlobStore, openBlobStore, prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
 import type { WatchedBlobStore } from '../../../db/blobs/watched-store.ts';
 import { StoreUnavailableError } from '../../../db/store-errors.ts';
-import { QUIET_LOG } from '../../../runtime/log.ts';
+import { QUIET_LOG, type Log } from '../../../runtime/log.ts';
 import { testFolder, testS3 } from '../../servers.ts';
 import { until } from '../../until.ts';
 import { rejection } from '../rejection.ts';
+import { describeBlobList } from './blob-list.contract.ts';
 import { contentOf, namesOf, readBlob } from './contents.ts';
 import { newRoot } from './directory.ts';
 
@@ -74,6 +75,17 @@ describe('an opened blob store', () => {
     expect(store.isUp).to.equal(false);
   });
 
+  it('counts a list whose reader has seen enough as done', async () => {
+    for (const name of ['a/b', 'a/c']) await store.put(name, contentOf(Buffer.from('x')));
+    for await (const { name } of store.list('a/')) {
+      expect(name).to.equal('a/b');
+      break;
+    }
+    expect(seen.slice(2)).to.deep.equal(['list']);
+  });
+
+  describeBlobList(() => store);
+
   it('answers immediately after three failures in a row, and uses the store again when it is back', async () => {
     await store.put('a/b', contentOf(Buffer.from('x')));
     await rename(root, `${root}-away`);
@@ -96,6 +108,25 @@ describe('an opened blob store', () => {
     }
     expect(String(await readBlob(store, 'a/b'))).to.equal('x');
     expect(store.isUp).to.equal(true);
+  });
+
+  it('is not up while it refuses whatever it is asked', async () => {
+    const { server, bucket } = await testS3();
+    const { endpoint, accessKey } = server;
+    const config = { kind: 's3', endpoint, bucket, accessKey, secret: 'wrong-secret' } as const;
+    const lines: string[] = [];
+    const warn = (_: unknown, text: string): unknown => lines.push(text);
+    const log = { ...QUIET_LOG, warn } as unknown as Log;
+    const refusing = await openBlobStore(config, { log, pollMs: 20 });
+    try {
+      await until('the refusal to be told', () => lines.length > 0);
+      for (let call = 0; call < 5; call++)
+        expect(await rejection(refusing.get('a/b'))).to.be.instanceOf(BlobRefusedError);
+      expect(refusing.isUp).to.equal(false);
+      expect(lines).to.deep.equal(['the blob store refuses us']);
+    } finally {
+      await refusing.close();
+    }
   });
 
   it('sees an outage and its end although nobody uses it', async () => {
