@@ -123,8 +123,8 @@ export class DiskCalls {
   }
 
   /**
-   * For a call that has a place. Never rejects. The next one begins in the moment in which it ends, so that no
-   * thread waits for us.
+   * For a call that has a place. Never rejects. The next one begins in the moment in which it ends, so
+   * that no thread waits for us.
    */
   async #begin<T>({ step, call, drop, resolve, reject }: Call<T>): Promise<void> {
     let isLate = false;
