@@ -141,7 +141,7 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     return (this.#digest ??= this.#hash.digest('hex'));
   }
 
-  /** The bytes are in the file after {@link finish}. @throws Problem 503 the disk is full, or does not work */
+  /** The bytes are in the file after {@link finish}. @throws Problem 503 the disk is full, or fails */
   async write(piece: Uint8Array): Promise<void> {
     this.#hash.update(piece);
     for (let at = 0; at < piece.length;) {

@@ -9,8 +9,8 @@ export type ThumbnailSize = (typeof THUMBNAIL_SIZES)[number];
 export type FoundFacts = Pick<Picture, 'type' | 'width' | 'height' | 'frames'>;
 
 /**
- * For the entity tags of thumbnails: another version of libvips may make other bytes, which must not be joined
- * with parts of these. A test compares it with the version that there is.
+ * For the entity tags of thumbnails: another version of libvips may make other bytes, which must not be
+ * joined with parts of these. A test compares it with the version that there is.
  */
 export const THUMBNAIL_MAKER = '8.18.7';
 
