@@ -11,7 +11,7 @@ import type { Bench, BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
 
 /** As many uploads of one owner as a mapper takes at the same time. */
-const CONNECTIONS = 8;
+const CONNECTIONS = 4;
 const GOAL = 0.6;
 const PROGRAM = join(import.meta.dirname, '..', 'world', 'mapper-without-decoder-main.ts');
 

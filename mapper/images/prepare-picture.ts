@@ -1,4 +1,5 @@
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
+import { DeadlineError } from '../../runtime/errors.ts';
 import { Problem } from '../http/problem.ts';
 import type { Decoder } from '../pictures/decoder.ts';
 import { piecesOf } from '../pictures/parts.ts';
@@ -10,6 +11,7 @@ import {
   type PictureSource,
 } from '../pictures/picture.ts';
 import type { Spool, SpoolFile } from './spool.ts';
+import type { UploadDeadline } from './upload-deadline.ts';
 
 /** A picture as it will be stored. */
 export interface PreparedPicture {
@@ -21,6 +23,15 @@ export interface PreparedPicture {
 /** Reads a picture without decoding it. @returns the fault of one that is not taken */
 export type ReadPicture = (source: PictureSource) => Promise<Picture | PictureFault>;
 
+/** One upload. */
+interface Preparing {
+  /** Disposes of the file with the picture, if it is another one than the posted one. */
+  readonly stack: AsyncDisposableStack;
+  readonly deadline: UploadDeadline;
+  /** Whose picture waits for the decoder: the owner, or the address of somebody who is not known. */
+  readonly sender: bigint | string;
+}
+
 export interface PreparePictureOptions {
   readonly read: ReadPicture;
   readonly decoder: Pick<Decoder, 'check'>;
@@ -29,15 +40,12 @@ export interface PreparePictureOptions {
 
 /**
  * Checks a picture, and leaves out its metadata.
- * @param stack disposes of the file, if it is another one than `posted`
- * @param owner null: somebody who is not known
  * @throws Problem 415 no picture, 422 damaged or too large, 503 the decoder is busy
  */
 export async function preparePicture(
   posted: SpoolFile,
-  stack: AsyncDisposableStack,
+  { stack, deadline, sender }: Preparing,
   { read, decoder, spool }: PreparePictureOptions,
-  owner: bigint | null,
 ): Promise<PreparedPicture> {
   const found = await read(posted);
   if ('kind' in found) throw toProblem(found);
@@ -51,11 +59,12 @@ export async function preparePicture(
   }
   // Others may need the memory while this picture waits for the decoder and the store.
   file.release();
-  const fault = await decoder.check(
-    file.path,
-    { type, width, height, frames },
-    owner === null ? undefined : String(owner),
-  );
+  const facts = { type, width, height, frames };
+  const fault = await deadline
+    .beforeBind('checking a picture', async () => decoder.check(file.path, facts, String(sender)))
+    .catch((error: unknown) => {
+      throw error instanceof DeadlineError ? new Problem('overloaded', { cause: error }) : error;
+    });
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
 }
