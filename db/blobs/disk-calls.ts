@@ -122,7 +122,10 @@ export class DiskCalls {
     this.#waiting.add(waiting);
   }
 
-  /** Never rejects. It has a place. The next one begins in the moment in which it ends, so that no thread waits for us. */
+  /**
+   * For a call that has a place. Never rejects. The next one begins in the moment in which it ends, so
+   * that no thread waits for us.
+   */
   async #begin<T>({ step, call, drop, resolve, reject }: Call<T>): Promise<void> {
     let isLate = false;
     const deadline = new AnswerDeadline(this.#timeoutMs, () => {
