@@ -68,6 +68,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
 /** A minute of uploads would fill the disk. Nothing else is removed, and an upload may still be ending. */
 async function thenEmpty(folder: string, running: Promise<HttpSample>): Promise<HttpSample> {
   const sample = await running;
-  for (const name of await readdir(folder)) await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
+  for (const name of await readdir(folder))
+    await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
   return sample;
 }

@@ -12,7 +12,7 @@ import { findOrMakeImage, type FindImageOptions } from '../images/find-image.ts'
 import { makeImage, type MadeImage, type MakeImageOptions } from '../images/make-image.ts';
 import { preparePicture, type PreparePictureOptions } from '../images/prepare-picture.ts';
 import { MAX_FORM_BYTES, receiveForm } from '../images/receive-form.ts';
-import { receiveBytes, tooLarge } from '../images/receive-upload.ts';
+import { receiveBody, tooLarge } from '../images/receive-upload.ts';
 import type { SpoolFile } from '../images/spool.ts';
 import { UploadDeadline } from '../images/upload-deadline.ts';
 import type { OwnLinks } from '../links/own-links.ts';
@@ -143,7 +143,7 @@ export class ImageService {
   ): Promise<{ readonly file: SpoolFile; readonly fields: ImageFields }> {
     const { spool } = this.#options;
     const { type, pieces } = stream;
-    if (type !== FORM) return { file: await receiveBytes(pieces, stack, spool), fields: query };
+    if (type !== FORM) return { file: await receiveBody(pieces, stack, spool), fields: query };
     const [parameter] = Object.keys(query);
     if (parameter !== undefined) throw invalidFields([{ field: parameter, reason: 'belongs into the form' }]);
     const form = await receiveForm({ contentType: headers['content-type'] ?? '', pieces }, stack, spool);

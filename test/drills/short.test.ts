@@ -87,6 +87,15 @@ describe('short drills', function () {
     expect(Number(/: (\d+) redirects/.exec(story ?? '')?.[1]), story).to.be.above(300);
   });
 
+  it('blobs-down: images are refused while their store is away, none is lost, and links go on', async () => {
+    const report = await drill('blobs-down', '--rounds', '1');
+    expectSafe(report);
+    expect(report).to.include({ failed: 0, redirectsFailed: 0 });
+    expect(report.images).to.include({ lost: 0, wrongBytes: 0, seenAfterDeletion: 0, givenAgain: 0 });
+    expect(report.images?.acked).to.be.above(5);
+    expect(report.images?.refusedInFaults).to.be.above(0);
+  });
+
   it('refuses a drill that does not exist, and lists those that do', async () => {
     const { code, stderr } = await cluster.run('keymill', 'drill', 'nothing');
     expect(code).to.equal(2);

@@ -44,6 +44,8 @@ const UNSEEN: Readonly<Record<number, string>> = {
 };
 const FRAMES = new Set([0xc0, 0xc1, 0xc2]);
 
+/** Of bytes without FF, behind which it is searched for: a search costs as much as to look at so many bytes. */
+const LONG_STRETCH = 32;
 /** Each scan goes over the whole picture again. Programs write about ten. */
 const MAX_SCANS = 100;
 /** Pixels of all scans together. Usual programs write 10 scans, and a picture has up to 100 Mpx. */
@@ -131,12 +133,17 @@ async function nextMarker(
   let from = -1;
   for (let at = position; ;) {
     const bytes = await reader.from(at);
-    for (let index = 0; index < bytes.length; index += 1) {
+    for (let index = 0, passed = 0; index < bytes.length; index += 1, passed += 1) {
+      if (passed >= LONG_STRETCH && from < 0) {
+        const next = bytes.indexOf(0xff, index);
+        if (next < 0) break;
+        [index, passed] = [next, 0];
+      }
       const byte = bytes[index] ?? 0;
       if (byte === 0xff) from = from < 0 ? at + index : from;
       else if (from >= 0) {
         if (!isSkipped(byte)) return { from, head: at + index - 1, marker: byte };
-        from = -1;
+        [from, passed] = [-1, 0];
       }
     }
     at += bytes.length;

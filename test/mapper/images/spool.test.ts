@@ -3,10 +3,12 @@ import { readlinkSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
+import { Readable } from 'node:stream';
 import { buffer } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { DiskCalls } from '../../../db/blobs/disk-calls.ts';
 import { Problem } from '../../../mapper/http/problem.ts';
+import { receiveBody } from '../../../mapper/images/receive-upload.ts';
 import { Spool } from '../../../mapper/images/spool.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { createRandom } from '../../../runtime/random.ts';
@@ -125,6 +127,16 @@ describe('the spool of uploads', () => {
       expect((await buffer(file.stream())).equals(bytes), `seed ${seed}`).to.equal(true);
     }
     for (const file of files) await file[Symbol.asyncDispose]();
+  });
+
+  it('frees the pieces of a body when they are kept, and none that shares its memory', async () => {
+    await using spool = await open();
+    await using stack = new AsyncDisposableStack();
+    const shared = Buffer.from('shared');
+    const pieces = [Buffer.from(new ArrayBuffer(65_536)), shared.subarray(0, 2), shared.subarray(2)];
+    const file = await receiveBody(Readable.from(pieces), stack, spool);
+    expect(pieces.map(({ length }) => length)).to.deep.equal([0, 2, 4]);
+    expect((await buffer(file.stream())).equals(Buffer.concat([Buffer.alloc(65_536), shared]))).to.equal(true);
   });
 
   it('opens on a file system where nothing can be written, and refuses uploads there', async () => {
