@@ -161,7 +161,8 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   /** Writes what is only in memory yet. @throws Problem 503 */
   async finish(): Promise<void> {
     const buffer = this.#buffer;
-    while (buffer !== undefined && this.#written < this.#bytes) {
+    if (buffer === undefined) return;
+    while (this.#written < this.#bytes) {
       const from = this.#written - this.#position;
       const { bytesWritten } = await this.#do('write an upload', async () =>
         this.#handle.write(buffer, from, this.#held - from, this.#written),
