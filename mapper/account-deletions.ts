@@ -1,4 +1,5 @@
 import type { Deletion } from '../db/accounts/users.ts';
+import type { LeavingLink } from '../db/own-links/leave-owner.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import type { UsersStore } from './auth/users-store.ts';
@@ -7,6 +8,8 @@ import type { OwnLinks } from './links/own-links.ts';
 export interface AccountDeletionsOptions {
   readonly store: Pick<UsersStore, 'isUp' | 'ask'>;
   readonly links: Pick<OwnLinks, 'leaveOwner'>;
+  /** Hears of each link that was deleted. Undefined: there are no images. */
+  readonly images?: { linkDeleted(link: LeavingLink): void } | undefined;
   readonly log: Log;
 }
 
@@ -68,8 +71,10 @@ export class AccountDeletions {
   }
 
   async #end({ id, deleteLinks, isSettled }: Deletion, signal: AbortSignal): Promise<void> {
-    const { store, links, log } = this.#options;
-    const { links: changed, isDone } = await links.leaveOwner(id, deleteLinks, signal);
+    const { store, links, images, log } = this.#options;
+    const { links: changed, isDone } = await links.leaveOwner(id, deleteLinks, signal, (link) =>
+      images?.linkDeleted(link),
+    );
     if (changed > 0)
       log.info({ links: changed, deleteLinks }, 'links of an account that has ended were changed');
     if (isSettled && isDone) await store.ask(async (db) => db.users.remove(id));

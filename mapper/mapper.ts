@@ -163,7 +163,6 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const onLinkChanged = (link: OwnLink): void => images?.linkChanged(link);
   const clickSource = reader;
   const service = stack.use(openService({ ...shared, isBlocked, clickSource, events, onLinkChanged }));
-  stack.use(openAccountDeletions({ store: accounts.store, links: service.ownLinks, log }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
@@ -173,6 +172,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
   const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
+  stack.use(openAccountDeletions({ store: users, links: service.ownLinks, images, log }));
   const handlers = createHandlers({
     ...service,
     images,

@@ -4,6 +4,7 @@ import { SPOOL } from '../db/blobs/directory-layout.ts';
 import { DiskCalls } from '../db/blobs/disk-calls.ts';
 import { openBlobStore } from '../db/blobs/open-blob-store.ts';
 import type { BlobObserver } from '../db/blobs/watched-store.ts';
+import type { LeavingLink } from '../db/own-links/leave-owner.ts';
 import type { OwnLink } from '../db/own-links/own-link.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import { DEFAULT_IMAGES, type BlobsConfig } from '../runtime/config/images.ts';
@@ -15,8 +16,9 @@ import type { MapperCaches } from './caches.ts';
 import { Spool, type SpoolOptions } from './images/spool.ts';
 import { BlobRemovals } from './images/remove-blobs.ts';
 import { FrontCaches } from './images/front-caches.ts';
-import { refreshIfHidden } from './images/hidden-images.ts';
+import { isShown, refreshIfHidden } from './images/hidden-images.ts';
 import { openSweep } from './images/open-sweep.ts';
+import { recordingPut } from './images/store-owner.ts';
 import type { SweepCounts } from './images/sweep-job.ts';
 import { watchBlobs } from './gauges.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -49,6 +51,8 @@ export interface MapperImages extends AsyncDisposable {
   readonly views: OpenViews;
   /** Called when all mappers have heard of a change of a link, whether it is an image or not. */
   linkChanged(link: OwnLink): void;
+  /** The same for a link that was deleted with the account of its owner. */
+  linkDeleted(link: LeavingLink): void;
 }
 
 /**
@@ -72,6 +76,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
       origins: images.frontCaches,
       token: images.frontCacheToken ?? '',
       maxAgeS: images.maxAgeS,
+      isShown: async (key) => isShown((await service.finder.find(key)).entry, Date.now()),
       onOutcome: (outcome) => metrics.imageRefreshes.inc({ result: outcome }),
       log,
     }),
@@ -79,7 +84,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const spool = stack.use(await Spool.open({ ...spoolFolderOf(at), disk, log }));
   const { supply, shortener } = service;
   const imageService = new ImageService({
-    blobs,
+    blobs: { put: recordingPut(blobs, stores.keyspace), stat: async (name) => blobs.stat(name) },
     spool,
     read: readPicture,
     decoder,
@@ -110,6 +115,9 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const resources = stack.move();
   return {
     linkChanged: (link) => refreshIfHidden(link, frontCaches),
+    linkDeleted: ({ key, imageType }) => {
+      if (imageType !== undefined) frontCaches.refresh(key, imageType);
+    },
     service: imageService,
     views: openViews({ ...options, store: blobs, decoder, images }),
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),

@@ -15,7 +15,7 @@ const GOAL_MIB = 64;
 const FULL = { seconds: 60, largest: 200, small: 10_000, reads: 100_000 };
 const QUICK = { seconds: 2, largest: 8, small: 100, reads: 1_000 };
 /** Uploads at the same time, of one owner: as many as a mapper takes. */
-const UPLOADS = 8;
+const UPLOADS = 4;
 /** Each phase is cut into so many parts, which show whether memory grows. */
 const PARTS = 4;
 const DECODER = 'decoder-main.ts';

@@ -1,4 +1,6 @@
 import type { Mysql } from '../mysql/mysql.ts';
+import type { PictureType } from '../urls/image-facts.ts';
+import { knownRules, parseRules } from '../urls/link-rules.ts';
 import { CHANGED_BY, toLinkEvents, type WantsEvents } from '../outbox/link-events.ts';
 
 /** Links of an account that ends. */
@@ -13,6 +15,8 @@ export interface Leaving {
 export interface LeavingLink {
   readonly slot: number;
   readonly key: string;
+  /** Absent: it is no image that this program knows. */
+  readonly imageType?: PictureType;
 }
 
 /** Up to `count` of the links in an owner's list. @throws StoreUnavailableError: the read may be repeated */
@@ -21,12 +25,17 @@ export async function listPlaces(
   userId: bigint,
   { count, timeoutMs }: { count: number; timeoutMs: number },
 ): Promise<LeavingLink[]> {
-  const found = await db.queryArrays<[number, string]>(
-    'SELECT slot, unique_id FROM owned WHERE user_id = ? LIMIT ?',
+  const found = await db.queryArrays<[number, string, string | null]>(
+    `SELECT o.slot, o.unique_id, IF(u.ruled_url LIKE 'image:%', u.rules, NULL)
+     FROM owned o LEFT JOIN urls u ON u.slot = o.slot AND u.unique_id = o.unique_id
+     WHERE o.user_id = ? LIMIT ?`,
     [userId, count],
     { timeoutMs },
   );
-  return found.map(([slot, key]) => ({ slot, key }));
+  return found.map(([slot, key, rules]) => {
+    const type = rules === null ? undefined : knownRules(parseRules(rules)).image?.type;
+    return { slot, key, ...(type !== undefined && { imageType: type }) };
+  });
 }
 
 /**

@@ -67,6 +67,8 @@ export interface ApiRequest<A extends Access, P, Q, B, S> {
   /** The body of an endpoint with `bodyTypes`. Nothing of it is checked. */
   readonly stream: S extends DeclaredContents ? BodyStream : undefined;
   readonly headers: IncomingHttpHeaders;
+  /** The address from which it comes, also where there are no limits; of IPv6 that of a network. */
+  readonly addressOf: () => string | undefined;
   /** Of an endpoint that is `repeatable`. */
   readonly idempotencyKey: string | undefined;
 }
@@ -100,6 +102,8 @@ export interface Declared {
   readonly limit?: 'anonymous' | 'sign-in';
   readonly params?: ObjectSchema;
   readonly query?: ObjectSchema;
+  /** Headers that it obeys beside those that follow from `conditional`, `hasRanges` and `repeatable`. */
+  readonly obeys?: ObjectSchema;
   readonly body?: z.ZodType;
   /** Of the JSON of `body`. Default: 64 KiB. */
   readonly maxBodyBytes?: number;

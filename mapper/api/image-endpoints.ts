@@ -98,8 +98,9 @@ export const IMAGE_ENDPOINTS: readonly Endpoint[] = [
       'store-down',
       'overloaded',
     ],
-    handle: async (services, { identity, query, stream, headers }) => {
-      const { body, isNew } = await imagesOf(services).post(identity, { stream, headers, query });
+    handle: async (services, { identity, query, stream, headers, addressOf }) => {
+      const posted = { stream, headers, query, client: addressOf() };
+      const { body, isNew } = await imagesOf(services).post(identity, posted);
       return { body, isFound: !isNew, headers: { Location: body.image_url } };
     },
   }),
@@ -114,6 +115,12 @@ export const IMAGE_ENDPOINTS: readonly Endpoint[] = [
     access: { optional: 'links:write' },
     limit: 'anonymous',
     params: imageKey,
+    obeys: z.object({
+      'X-Delete-Token': z
+        .string()
+        .optional()
+        .meta({ description: 'the `delete_token` that came with the image' }),
+    }),
     status: 204,
     means: 'The image is deleted',
     problems: ['no-images', 'unauthenticated', 'unknown-key', 'store-down'],

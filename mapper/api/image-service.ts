@@ -14,6 +14,7 @@ import { preparePicture, type PreparePictureOptions } from '../images/prepare-pi
 import { MAX_FORM_BYTES, receiveForm } from '../images/receive-form.ts';
 import { receiveBody, tooLarge } from '../images/receive-upload.ts';
 import type { SpoolFile } from '../images/spool.ts';
+import { UploadDeadline } from '../images/upload-deadline.ts';
 import type { OwnLinks } from '../links/own-links.ts';
 import { resultOf } from '../shorten/shorten-answer.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
@@ -53,12 +54,15 @@ export interface AnsweredImage {
 /** The type of a body with a form. */
 export const FORM = 'multipart/form-data';
 
-/** Uploads of this process at the same time: each has files, and a picture that is decoded. */
-const UPLOADS = { all: 16, ofOwner: 8 };
-/** Everybody who is not known is one owner. */
-const NOBODY = -1n;
+/**
+ * Uploads of this process at the same time: each has files, and a picture that is decoded. One may be sent
+ * for minutes, so nobody gets many of them.
+ */
+const UPLOADS = { all: 16, ofOwner: 4, isShared: true };
 
 export interface PostedBody {
+  /** The address from which it comes. For who is not known, it stands for an owner. */
+  readonly client: string | undefined;
   readonly stream: BodyStream;
   readonly headers: IncomingHttpHeaders;
   readonly query: ImageFields;
@@ -108,20 +112,22 @@ export class ImageService {
     return announced.othersMayLagMs;
   }
 
-  async #take(identity: Identity | undefined, { stream, headers, query }: PostedBody): Promise<MadeImage> {
+  async #take(identity: Identity | undefined, posted: PostedBody): Promise<MadeImage> {
+    const { stream, headers, query, client } = posted;
     const { areAnonymousAllowed } = this.#options;
     if (identity === undefined && !areAnonymousAllowed) throw new Problem('unauthenticated');
     const userId = identity?.userId ?? null;
     requireOwnerFor(query, userId);
     const maxBytes = stream.type === FORM ? MAX_FORM_BYTES : MAX_PICTURE_BYTES;
     if (Number(headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-    const release = this.#uploads.take(userId ?? NOBODY);
+    const release = this.#uploads.take(userId ?? `anonymous at ${client ?? 'any address'}`);
     try {
       await using stack = new AsyncDisposableStack();
-      const { file, fields } = await this.#receive({ stream, headers, query }, stack);
+      const { file, fields } = await this.#receive(posted, stack);
       requireOwnerFor(fields, userId);
-      const picture = await preparePicture(file, stack, this.#options);
-      const wish = { picture, fields, userId };
+      const deadline = new UploadDeadline();
+      const picture = await preparePicture(file, { stack, deadline }, this.#options);
+      const wish = { picture, fields, userId, deadline };
       if (fields.find_if_exists === true) return await findOrMakeImage(wish, this.#options);
       return await makeImage(wish, this.#options);
     } finally {

@@ -18,7 +18,7 @@ export const IMAGE_VIEW_ENDPOINTS: readonly Endpoint[] = [
     group: 'Images',
     summary: 'The picture itself, or a thumbnail of it',
     description:
-      'Behind the key there may be the extension of its type. A thumbnail is WebP, its longer side has `size` pixels at most, and it shows the first frame. It also obeys `If-Modified-Since`, `If-Match`, `If-Unmodified-Since` and `If-Range`. The page with the picture is `GET /{key}`.',
+      'Behind the key there may be the extension of its type. A thumbnail is WebP, its longer side has `size` pixels at most, and it shows the first frame. The page with the picture is `GET /{key}`.',
     access: 'anyone',
     params: z.object({
       key: z.string().meta({ examples: ['QFXOHkP7.jpg'] }),
@@ -28,6 +28,11 @@ export const IMAGE_VIEW_ENDPOINTS: readonly Endpoint[] = [
     }),
     conditional: 'read',
     hasRanges: true,
+    obeys: z.object({
+      'If-Modified-Since': z.string().optional(),
+      'If-Match': z.string().optional(),
+      'If-Unmodified-Since': z.string().optional(),
+    }),
     status: 200,
     answerTypes: types,
     means: 'The picture',

@@ -116,6 +116,7 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     bodyTypes,
     conditional,
     hasRanges,
+    obeys,
     repeatable,
     finds,
     example,
@@ -125,8 +126,13 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     exampleAnswer,
     means,
   } = endpoint;
-  const conditions = conditional === undefined ? repeatable && REPEATABLE : CONDITIONS[conditional];
-  const headers = hasRanges === true ? conditions?.extend(RANGE) : conditions;
+  const headers = {
+    ...obeys?.shape,
+    ...(repeatable !== undefined && REPEATABLE.shape),
+    ...(conditional !== undefined && CONDITIONS[conditional].shape),
+    ...(hasRanges === true && RANGE),
+  };
+  const hasHeaders = Object.keys(headers).length > 0;
   const answers = {
     ...(answer !== undefined && {
       [JSON_TYPE]: { schema: answer, ...(exampleAnswer !== undefined && { example: exampleAnswer }) },
@@ -141,11 +147,11 @@ function toOperation(endpoint: Endpoint): ZodOpenApiOperationObject {
     summary,
     ...(description !== undefined && { description }),
     security: securityOf(access),
-    ...((params ?? query ?? headers) !== undefined && {
+    ...((params !== undefined || query !== undefined || hasHeaders) && {
       requestParams: {
         ...(params && { path: params }),
         ...(query && { query }),
-        ...(headers && { header: headers }),
+        ...(hasHeaders && { header: z.object(headers) }),
       },
     }),
     ...(body !== undefined && {

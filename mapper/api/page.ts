@@ -1,6 +1,5 @@
 import { z } from 'zod';
 import { PROBLEMS, type ProblemKind } from '../http/problem.ts';
-import type { Access } from '../auth/guard.ts';
 import type { DeclaredContents } from './content.ts';
 import type { Endpoint } from './endpoint.ts';
 import { GROUPS } from './groups.ts';
@@ -20,18 +19,20 @@ export function describeEndpoints(endpoints: readonly Endpoint[]): string {
 }
 
 function describe(endpoint: Endpoint): string {
-  const { method, path, summary, description, access, query, body, bodyTypes, conditional } = endpoint;
-  const { repeatable, finds, hasRanges, status, means, answerTypes, example, exampleAnswer } = endpoint;
+  const { method, path, summary, description, query, body, bodyTypes, conditional } = endpoint;
+  const { repeatable, finds, hasRanges, obeys, status, means, answerTypes, example, exampleAnswer } =
+    endpoint;
   const problems = [...Map.groupBy(problemsOf(endpoint), (kind) => PROBLEMS[kind].status)].map(listProblems);
   return [
     `#### ${method} ${path}`,
     fold(`${summary}. ${description ?? ''}`),
     [
-      ...item(`Who: ${whoMay(access)}.`),
+      ...item(`Who: ${whoMay(endpoint)}.`),
       ...(query === undefined ? [] : item(`Query, all optional: ${listFields(query)}.`)),
       ...(body === undefined ? [] : item(`${describeBody(body)}.`)),
       ...(bodyTypes === undefined ? [] : item(`Body as ${listTypes(bodyTypes)}.`)),
       ...(conditional === undefined ? [] : item(`Obeys \`${CONDITIONS[conditional]}\`.`)),
+      ...(obeys === undefined ? [] : item(`Obeys ${listFields(obeys)}.`)),
       ...(repeatable === undefined ? [] : item('Obeys `Idempotency-Key`.')),
       ...item(`${status}: ${means}.${answerTypes === undefined ? '' : ` As ${listTypes(answerTypes)}.`}`),
       ...(hasRanges === true ? item(`206: ${PART}.`) : []),
@@ -94,10 +95,11 @@ function toJsonSchema(schema: z.ZodType): ObjectSchema {
   return z.toJSONSchema(schema, { io: 'input', unrepresentable: 'any' }) as ObjectSchema;
 }
 
-function whoMay(access: Access): string {
+function whoMay({ access, method }: Endpoint): string {
   if (access === 'anyone') return 'anybody';
   if (typeof access === 'string') return `a session, or a key with \`${access}\``;
-  return `anybody; with a session, or a key with \`${access.optional}\`, the link has an owner`;
+  const owner = `with a session, or a key with \`${access.optional}\``;
+  return method === 'POST' ? `anybody; ${owner}, the link has an owner` : `anybody; as an owner ${owner}`;
 }
 
 function listProblems([status, kinds]: readonly [number, readonly ProblemKind[]]): string {

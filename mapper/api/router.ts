@@ -32,6 +32,8 @@ export interface ApiLimits {
     response: ServerResponse,
     sender: { readonly identity: Identity | undefined; readonly limit: Endpoint['limit'] },
   ): Promise<void>;
+  /** The address of the client of a request, also where it has no limits. */
+  clientAddressOf(request: IncomingMessage): string | undefined;
 }
 
 /**
@@ -125,6 +127,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
     stream: (bodyTypes && openStream(ctx, Object.keys(bodyTypes), maxBodyMs)) as never,
     headers: ctx.req.headers,
+    addressOf: () => options.limits.clientAddressOf(ctx.req),
     idempotencyKey,
   };
   const reply = await handle?.(options.services, request);

@@ -11,7 +11,9 @@ const ALLOWED = {
 /** What they may read, besides what every browser lets them read. */
 const EXPOSED = [
   'Accept-Encoding',
+  'Accept-Ranges',
   'Allow',
+  'Content-Range',
   'ETag',
   'Idempotency-Replayed',
   'Location',

@@ -1,6 +1,7 @@
 import type { OwnLink } from '../../db/own-links/own-link.ts';
 import { hasKeyShape } from '../../db/keyspace/alias.ts';
-import type { PictureType } from '../../db/urls/image-facts.ts';
+import { OutcomeUnknownError } from '../../db/store-errors.ts';
+import type { ImageFacts, PictureType } from '../../db/urls/image-facts.ts';
 import { mayAccess, type Caller } from '../links/access.ts';
 import type { Announced, OwnLinks } from '../links/own-links.ts';
 import { isDeleteToken } from './delete-token.ts';
@@ -34,12 +35,24 @@ export async function deleteImage(
 ): Promise<Announced | undefined> {
   const { key, extension } = splitName(name);
   if (!hasKeyShape(key)) return undefined;
-  const purged = await own.purge(key, (link) => mayDelete(link, extension, deleter));
-  const image = purged?.link.rules.image;
-  if (purged === undefined || image === undefined) return undefined;
-  removals.remove(key);
-  frontCaches.refresh(key, image.type);
-  return purged.announced;
+  let image: ImageFacts | undefined;
+  const mayPurge = (link: OwnLink): boolean => {
+    if (!mayDelete(link, extension, deleter)) return false;
+    ({ image } = link.rules);
+    return true;
+  };
+  try {
+    const purged = await own.purge(key, mayPurge);
+    if (purged === undefined || image === undefined) return undefined;
+    removals.remove(key);
+    frontCaches.refresh(key, image.type);
+    return purged.announced;
+  } catch (error) {
+    // It may be gone, and who asks again is only told that it is not there. The bytes of one that is gone
+    // are for the sweep: this one may be there yet.
+    if (image !== undefined && error instanceof OutcomeUnknownError) frontCaches.refresh(key, image.type);
+    throw error;
+  }
 }
 
 function mayDelete(link: OwnLink, extension: string | undefined, { caller, token }: Deleter): boolean {

@@ -1,5 +1,6 @@
 import type { BlobStore } from '../../db/blobs/blob-store.ts';
 import { imageTarget } from '../../db/urls/image-facts.ts';
+import { DeadlineError } from '../../runtime/errors.ts';
 import { Problem } from '../http/problem.ts';
 import type { Caller } from '../links/access.ts';
 import type { OwnLinks } from '../links/own-links.ts';
@@ -8,7 +9,8 @@ import type { Reservations } from '../reservations/reservations.ts';
 import { toProblem } from '../shorten/shorten-problems.ts';
 import { createDeleteToken } from './delete-token.ts';
 import {
-  requireStored,
+  blobsDown,
+  requireLiving,
   storePicture,
   toFacts,
   toUnbound,
@@ -16,6 +18,7 @@ import {
   type ImageWish,
   type MadeImage,
 } from './make-image.ts';
+import { UNBOUND_MS } from './sweep.ts';
 
 export interface FindImageOptions {
   readonly blobs: Pick<BlobStore, 'put' | 'stat'>;
@@ -25,8 +28,8 @@ export interface FindImageOptions {
 
 /** The reservation names the key, so nobody else's link is read. */
 const ANYBODY: Caller = { userId: -1n, isAdmin: true };
-/** For a reservation and the bytes, which may be many and their store slow. */
-const MAKE_MS = 30_000;
+/** The sweep takes bytes that are not bound for longer than a day, so nobody binds their key long before. */
+const BINDABLE_MS = UNBOUND_MS / 2;
 
 /**
  * The image of the same bytes and owner that there is, or else a new one, however many ask at the same time.
@@ -40,26 +43,24 @@ export async function findOrMakeImage(wish: ImageWish, options: FindImageOptions
   try {
     return (await findOwn(wish, options)) ?? (await reserve(wish, options));
   } catch (error) {
-    throw toProblem(error);
+    throw error instanceof DeadlineError ? blobsDown(error) : toProblem(error);
   }
 }
 
-async function findOwn(
-  { picture, fields, userId }: ImageWish,
-  { own, blobs }: FindImageOptions,
-): Promise<MadeImage | undefined> {
+async function findOwn(wish: ImageWish, { own, blobs }: FindImageOptions): Promise<MadeImage | undefined> {
+  const { picture, fields, userId } = wish;
   if (userId === null) return undefined;
   const longUrl = imageTarget(picture.facts.sha256);
   const found = await own.findImage({ userId, longUrl, expiresAt: fields.expiration_date ?? null });
   const facts = found?.rules.image;
   if (found === undefined || facts === undefined) return undefined;
-  await restorePicture(blobs, found.key, picture);
+  await restorePicture(blobs, found.key, wish);
   return { row: found, facts, deleteToken: undefined };
 }
 
 async function reserve(wish: ImageWish, options: FindImageOptions): Promise<MadeImage> {
   const { blobs, own, reservations } = options;
-  const { picture, fields, userId } = wish;
+  const { picture, fields, userId, deadline } = wish;
   const token = createDeleteToken();
   const link = toUnbound(wish, toFacts(picture, token));
   const expiresAt = fields.expiration_date ?? null;
@@ -71,28 +72,36 @@ async function reserve(wish: ImageWish, options: FindImageOptions): Promise<Made
     alias: undefined,
     link,
     linkToBind: async (key) => {
-      await storePicture(blobs, key, picture);
+      await storePicture(blobs, key, wish);
+      requireLiving(wish);
       return link;
     },
+    bindableMs: BINDABLE_MS,
     judgeAsFirst: () => undefined,
-    timeoutMs: MAKE_MS,
+    timeoutMs: deadline.leftMs,
   });
   if (outcome.answer !== 'made') throw new Problem('no-key');
-  const row = await own.find(ANYBODY, outcome.row.key);
+  const { key } = outcome.row;
+  const row = await deadline.atLast('the look at an image', async () => own.find(ANYBODY, key));
   const facts = row?.rules.image;
   // It was deleted in this moment.
   if (row === undefined || facts === undefined || row.deletedAt !== null) throw new Problem('no-key');
   const isOurs = facts.deleteTokenHash === token.hash;
-  if (isOurs) await requireStored(blobs, row.key, facts);
-  else await restorePicture(blobs, row.key, picture);
+  await restorePicture(blobs, key, wish);
   return { row, facts, deleteToken: isOurs ? token.text : undefined };
 }
 
-/** Who has found an image counts on its bytes. If a store has lost them, here they are again. */
+/**
+ * Who has made or found an image counts on its bytes. If a store has lost them, here they are again.
+ * @throws Problem 503, DeadlineError: the same request again finds the image
+ */
 async function restorePicture(
   blobs: Pick<BlobStore, 'put' | 'stat'>,
   key: string,
-  picture: ImageWish['picture'],
+  { picture, deadline }: ImageWish,
 ): Promise<void> {
-  if (!(await whetherStored(blobs, key, picture.facts))) await storePicture(blobs, key, picture);
+  await deadline.atLast('the look at an image', async () => {
+    if (!(await whetherStored(blobs, key, picture.facts)))
+      await storePicture(blobs, key, { picture, deadline });
+  });
 }

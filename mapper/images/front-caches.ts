@@ -19,6 +19,12 @@ export interface FrontCachesOptions {
   /** How long a cache keeps an image by itself. A refresh that is older has nothing left to do. */
   readonly maxAgeS: number;
   readonly log: Log;
+  /**
+   * Whether people are shown the picture of a key: it may have been shown again since its refresh was asked
+   * for. Then nothing is left to do.
+   * @throws when nobody can say so: then it is refreshed
+   */
+  readonly isShown: (key: string) => Promise<boolean>;
   readonly onOutcome: (outcome: RefreshOutcome) => void;
   /** For tests. */
   readonly settleMs?: number;
@@ -40,6 +46,8 @@ const MIN_GIVE_UP_MS = 10_000;
 const SETTLE_MS = 10_000;
 /** At the end of the process, for the first refresh of what waits. */
 const END_MS = 2_000;
+/** Of a cache that is away, one line in this time tells of all images that were given up. */
+const LOG_EVERY_MS = 10_000;
 
 /**
  * Tells the caches in front of us that an image is gone: each of its paths is asked for with the token, which
@@ -92,11 +100,13 @@ class FrontCache implements AsyncDisposable {
   readonly #stopping = new AbortController();
   readonly #ready: GoneImage[] = [];
   readonly #working = new Set<Promise<void>>();
+  readonly #givenUp: GivenUp;
   /** Those that wait for their next refresh. */
   readonly #resting = new Map<NodeJS.Timeout, GoneImage>();
 
   constructor(options: FrontCacheOptions) {
     this.#options = options;
+    this.#givenUp = new GivenUp(options);
     this.#pool = new Pool(options.origin, { connections: AT_ONCE, pipelining: 1, allowH2: false });
   }
 
@@ -131,6 +141,7 @@ class FrontCache implements AsyncDisposable {
     for (const image of this.#ready.splice(0)) this.#giveUp(image, 'this process stops');
     await this.#pool.destroy();
     await Promise.all(this.#working);
+    this.#givenUp.end();
   }
 
   #begin(image: GoneImage): void {
@@ -153,6 +164,10 @@ class FrontCache implements AsyncDisposable {
   /** Asks for one path after the other until one fails. Never rejects. */
   async #refresh(image: GoneImage): Promise<void> {
     let { paths } = image;
+    if (image.failures > 0 || image.isAgain) {
+      const isShown = await this.#options.isShown(image.key).catch(() => false);
+      if (isShown) return;
+    }
     try {
       for (const path of image.paths) {
         await this.#ask(path);
@@ -174,7 +189,8 @@ class FrontCache implements AsyncDisposable {
 
   /** @throws unless the cache says that the picture is gone */
   async #ask(path: string): Promise<void> {
-    const headers = { [REFRESH_HEADER]: this.#options.token };
+    // If it is shown again in this moment, the mapper behind the cache counts no click.
+    const headers = { [REFRESH_HEADER]: this.#options.token, 'Sec-Purpose': 'prefetch' };
     const status = await withDeadline(
       'the cache',
       ATTEMPT_MS,
@@ -206,12 +222,46 @@ class FrontCache implements AsyncDisposable {
     this.#resting.set(timer, image);
   }
 
-  #giveUp({ key, paths }: GoneImage, why: string): void {
-    const { log, origin, maxAgeS, onOutcome } = this.#options;
-    onOutcome('given-up');
+  #giveUp({ key }: GoneImage, why: string): void {
+    this.#options.onOutcome('given-up');
+    this.#givenUp.add(key, why);
+  }
+}
+
+/** Says in the log which images were given up: the first at once, and then how many more. */
+class GivenUp {
+  readonly #options: Pick<FrontCacheOptions, 'log' | 'origin' | 'maxAgeS'>;
+  #more: { images: number; readonly key: string; readonly why: string } | undefined;
+  #timer: NodeJS.Timeout | undefined;
+
+  constructor(options: Pick<FrontCacheOptions, 'log' | 'origin' | 'maxAgeS'>) {
+    this.#options = options;
+  }
+
+  add(key: string, why: string): void {
+    if (this.#more !== undefined) this.#more.images += 1;
+    else this.#more = { images: 1, key, why };
+    if (this.#timer === undefined) this.#tell();
+  }
+
+  /** Tells what is left to tell. */
+  end(): void {
+    clearTimeout(this.#timer);
+    this.#timer = undefined;
+    if (this.#more !== undefined) this.#tell();
+    clearTimeout(this.#timer);
+  }
+
+  #tell(): void {
+    const { log, origin, maxAgeS } = this.#options;
     log.warn(
-      { cache: origin, key, paths: paths.length, why, maxAgeS },
-      'a cache in front of us was not told that an image is gone; it may show it until its max-age is over',
+      { cache: origin, ...this.#more, maxAgeS },
+      'a cache in front of us was not told that images are gone; it may show them until their max-age is over',
     );
+    this.#more = undefined;
+    this.#timer = setTimeout(() => {
+      this.#timer = undefined;
+      if (this.#more !== undefined) this.#tell();
+    }, LOG_EVERY_MS).unref();
   }
 }

@@ -1,9 +1,12 @@
 import type { OwnLink } from '../../db/own-links/own-link.ts';
-import { knownRules } from '../../db/urls/link-rules.ts';
+import { knownRules, type LinkRules } from '../../db/urls/link-rules.ts';
 import type { FrontCaches } from './front-caches.ts';
 
 /** Whether nobody is shown an image any more, or not yet. Pure. @param nowMs the wall clock */
-export function isHidden({ deletedAt, expiresAt, rules }: OwnLink, nowMs: number): boolean {
+export function isHidden(
+  { deletedAt, expiresAt, rules }: Pick<OwnLink, 'deletedAt' | 'expiresAt' | 'rules'>,
+  nowMs: number,
+): boolean {
   const { disabled, blocked, validFrom } = rules;
   return (
     deletedAt !== null ||
@@ -12,6 +15,22 @@ export function isHidden({ deletedAt, expiresAt, rules }: OwnLink, nowMs: number
     (expiresAt !== null && expiresAt.getTime() <= nowMs) ||
     (validFrom !== undefined && Date.parse(validFrom) > nowMs)
   );
+}
+
+/** A link as a mapper has it in memory. */
+interface RememberedLink {
+  /** Undefined: it is deleted. */
+  readonly longUrl: string | undefined;
+  readonly expiresAtMs: number | undefined;
+  readonly rules?: LinkRules;
+}
+
+/** Whether people are shown the image of a link now. Pure. @param nowMs the wall clock */
+export function isShown(entry: 'unknown' | RememberedLink, nowMs: number): boolean {
+  if (entry === 'unknown' || entry.longUrl === undefined) return false;
+  const { expiresAtMs, rules = {} } = entry;
+  const expiresAt = expiresAtMs === undefined ? null : new Date(expiresAtMs);
+  return !isHidden({ deletedAt: null, expiresAt, rules }, nowMs);
 }
 
 /**

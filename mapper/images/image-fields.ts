@@ -21,7 +21,9 @@ const tags = z
 export const imageFields = z.strictObject({
   title: title.optional(),
   tags: tags.optional(),
-  expiration_date: timeField((value) => parseExpiration(value, Date.now())).optional(),
+  expiration_date: timeField((value) => parseExpiration(value, Date.now()))
+    .optional()
+    .meta({ description: 'after 30 more days the image is deleted for good' }),
   find_if_exists: z
     .enum(['true', 'false'], { error: 'must be true or false' })
     .transform((value) => value === 'true')

@@ -4,15 +4,17 @@ import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
 import { blobNameOf, imageTarget, type ImageFacts } from '../../db/urls/image-facts.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { DeadlineError } from '../../runtime/errors.ts';
 import type { RandomIds } from '../../runtime/random-ids.ts';
 import type { OwnLinks } from '../links/own-links.ts';
-import { Problem } from '../http/problem.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
 import type { Fate } from '../reservations/policy.ts';
 import type { DrawnKey } from '../reservations/reserved-request.ts';
 import { toProblem } from '../shorten/shorten-problems.ts';
 import { createDeleteToken, type DeleteToken } from './delete-token.ts';
 import type { ImageFields } from './image-fields.ts';
 import type { PreparedPicture } from './prepare-picture.ts';
+import type { UploadDeadline } from './upload-deadline.ts';
 
 /** An image that was posted: its row, and the token that is shown once. */
 export interface MadeImage {
@@ -39,6 +41,8 @@ export interface ImageWish {
   readonly picture: PreparedPicture;
   readonly fields: ImageFields;
   readonly userId: bigint | null;
+  /** For all that is left to do. */
+  readonly deadline: UploadDeadline;
 }
 
 /**
@@ -47,56 +51,104 @@ export interface ImageWish {
  *
  * What was stored for a link that is not bound stays for the sweep: the key may be given out again in the
  * same moment, and a removal that came late would take away the bytes of its next image.
- * @throws Problem 503
+ * @throws Problem 422 it has expired meanwhile, 503
  */
 export async function makeImage(wish: ImageWish, options: MakeImageOptions): Promise<MadeImage> {
-  const token = createDeleteToken();
-  const facts = toFacts(wish.picture, token);
   const drawn = await options.drawKey().catch((error: unknown) => {
     throw toProblem(error);
   });
-  const row: OwnedRow = {
-    ...toUnbound(wish, facts),
-    key: drawn.key,
-    slot: slotOf(drawn.key),
-    createdAt: new Date(),
-    requestId: options.ids.next(),
-  };
+  const { key } = drawn;
+  const token = createDeleteToken();
+  let facts: ImageFacts;
+  let row: OwnedRow;
   let fate: Fate = 'unused';
   try {
-    await storePicture(options.blobs, drawn.key, wish.picture);
+    await storePicture(options.blobs, key, wish);
+    requireLiving(wish);
+    facts = toFacts(wish.picture, token);
+    // Who reads lists from the newest link on would miss one that is older than it was there.
+    const createdAt = new Date();
+    row = { ...toUnbound(wish, facts), key, slot: slotOf(key), createdAt, requestId: options.ids.next() };
     fate = 'unresolved';
-    fate = (await options.bind(row)) === 'bound' ? 'bound' : 'duplicate';
+    fate = await bind(row, wish, options);
   } catch (error) {
+    // Nobody has bound it then.
+    if (error instanceof Problem || error instanceof StoreUnavailableError) fate = 'unused';
     throw error instanceof OutcomeUnknownError ? perhapsMade(error) : toProblem(error);
   } finally {
     drawn.settle(fate);
   }
   if (fate !== 'bound') throw new Problem('no-key');
-  options.appeared(row.key);
-  if (!(await whetherStored(options.blobs, row.key, facts))) {
-    // It would be in a list, and show nothing.
-    await options.own.purge(row.key, () => true).catch(() => undefined);
-    throw blobsDown();
-  }
+  options.appeared(key);
+  await confirm(key, wish, options);
   return { row, facts, deleteToken: token.text };
+}
+
+/** @throws like `bind`, and OutcomeUnknownError when it takes too long */
+async function bind(
+  row: OwnedRow,
+  { deadline }: ImageWish,
+  options: Pick<MakeImageOptions, 'bind'>,
+): Promise<'bound' | 'duplicate'> {
+  try {
+    const outcome = await deadline.atLast('binding an image', async () => options.bind(row));
+    return outcome === 'bound' ? 'bound' : 'duplicate';
+  } catch (error) {
+    if (error instanceof DeadlineError) throw new OutcomeUnknownError('a urls server', error.message, error);
+    throw error;
+  }
+}
+
+/**
+ * Looks whether the bytes of a link that was bound are there. If not, the link goes: it would be in a list,
+ * and show nothing.
+ * @throws Problem 503 when they are not, or nobody can say so
+ */
+async function confirm(
+  key: string,
+  { picture, userId, deadline }: ImageWish,
+  { blobs, own }: Pick<MakeImageOptions, 'blobs' | 'own'>,
+): Promise<void> {
+  let cause: unknown;
+  try {
+    const isThere = await deadline.atLast('the look at an image', async () =>
+      whetherStored(blobs, key, picture.facts),
+    );
+    if (isThere) return;
+  } catch (error) {
+    cause = error;
+    // Nobody could delete one that has no owner and whose token is not told.
+    if (userId !== null) throw perhapsMade(error);
+  }
+  await deadline.atLast('the end of an image', async () => own.purge(key, () => true)).catch(() => undefined);
+  throw blobsDown(cause);
+}
+
+/** @throws Problem 422 when it has expired while it was sent and stored */
+export function requireLiving({ fields }: Pick<ImageWish, 'fields'>): void {
+  const { expiration_date: expiresAt } = fields;
+  if (expiresAt === undefined || expiresAt === null || expiresAt.getTime() > Date.now()) return;
+  throw invalidFields([{ field: 'expiration_date', reason: 'is in the past, now that the image is there' }]);
 }
 
 /** @throws Problem 503 */
 export async function storePicture(
   blobs: Pick<BlobStore, 'put'>,
   key: string,
-  { facts, file }: PreparedPicture,
+  { picture: { facts, file }, deadline }: Pick<ImageWish, 'picture' | 'deadline'>,
 ): Promise<void> {
+  const content = {
+    bytes: file.bytes,
+    read: () => file.stream(),
+    file: file.path,
+    syncFile: async () => file.sync(),
+  };
   try {
-    await blobs.put(blobNameOf(key, facts.sha256), {
-      bytes: file.bytes,
-      read: () => file.stream(),
-      file: file.path,
-      syncFile: async () => file.sync(),
-    });
+    await deadline.beforeBind('storing an image', async () =>
+      blobs.put(blobNameOf(key, facts.sha256), content),
+    );
   } catch (error) {
-    throw error instanceof StoreUnavailableError ? blobsDown(error) : error;
+    throw error instanceof StoreUnavailableError || error instanceof DeadlineError ? blobsDown(error) : error;
   }
 }
 
@@ -112,11 +164,6 @@ export async function whetherStored(
   return stored?.bytes === bytes;
 }
 
-/** @throws Problem 503 when they are not */
-export async function requireStored(...image: Parameters<typeof whetherStored>): Promise<void> {
-  if (!(await whetherStored(...image))) throw blobsDown();
-}
-
 export function blobsDown(cause?: unknown): Problem {
   return new Problem('store-down', {
     detail: 'The store of images cannot be reached just now.',
@@ -124,7 +171,7 @@ export function blobsDown(cause?: unknown): Problem {
   });
 }
 
-function perhapsMade(cause: OutcomeUnknownError): Problem {
+function perhapsMade(cause: unknown): Problem {
   return new Problem('store-down', {
     detail:
       'The store did not say whether it has kept this image. Look into your list before you send it again.',

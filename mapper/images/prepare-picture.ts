@@ -1,4 +1,5 @@
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
+import { DeadlineError } from '../../runtime/errors.ts';
 import { Problem } from '../http/problem.ts';
 import type { Decoder } from '../pictures/decoder.ts';
 import {
@@ -9,6 +10,7 @@ import {
   type PictureSource,
 } from '../pictures/picture.ts';
 import type { Spool, SpoolFile } from './spool.ts';
+import type { UploadDeadline } from './upload-deadline.ts';
 
 /** A picture as it will be stored. */
 export interface PreparedPicture {
@@ -36,7 +38,7 @@ const COPY_BYTES = 256 * 1024;
  */
 export async function preparePicture(
   posted: SpoolFile,
-  stack: AsyncDisposableStack,
+  { stack, deadline }: { readonly stack: AsyncDisposableStack; readonly deadline: UploadDeadline },
   { read, decoder, spool }: PreparePictureOptions,
 ): Promise<PreparedPicture> {
   const found = await read(posted);
@@ -51,7 +53,12 @@ export async function preparePicture(
   }
   // Others may need the memory while this picture waits for the decoder and the store.
   file.release();
-  const fault = await decoder.check(file.path, { type, width, height, frames });
+  const facts = { type, width, height, frames };
+  const fault = await deadline
+    .beforeBind('checking a picture', async () => decoder.check(file.path, facts))
+    .catch((error: unknown) => {
+      throw error instanceof DeadlineError ? new Problem('overloaded', { cause: error }) : error;
+    });
   if (fault !== undefined) throw toProblem(fault);
   return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
 }

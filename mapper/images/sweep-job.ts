@@ -48,6 +48,7 @@ export function createSweepJob(options: SweepJobOptions): RestedJob {
       const wasWhole = position?.startsWith(NOT_WHOLE) !== true;
       const after = wasWhole ? position : position?.slice(NOT_WHOLE.length);
       let notRead = 0;
+      const refused: { blob: string; error: Error }[] = [];
       const piece = await sweepPiece(
         {
           store,
@@ -60,13 +61,17 @@ export function createSweepJob(options: SweepJobOptions): RestedJob {
           onUnknown: (_blob, why) => {
             if (why === 'not-read') notRead += 1;
           },
+          onRefused: ({ name }, error) => refused.push({ blob: name, error }),
         },
         after === '' ? undefined : after,
       );
       const { refusal } = piece;
       if (refusal !== undefined && wasWhole)
         log.warn({ reason: refusal }, 'images that nobody needs are kept: their links may only be missing');
-      const isWhole = wasWhole && refusal === undefined && notRead === 0;
+      const [firstRefused] = refused;
+      if (firstRefused !== undefined)
+        log.warn({ ...firstRefused, blobs: refused.length }, 'the store does not delete what nobody needs');
+      const isWhole = wasWhole && refusal === undefined && notRead + refused.length === 0;
       if (piece.position !== undefined) return `${isWhole ? '' : NOT_WHOLE}${piece.position}`;
       counts.ended(isWhole);
       return undefined;

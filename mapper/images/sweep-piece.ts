@@ -1,7 +1,8 @@
+import { BlobRefusedError } from '../../db/blobs/blob-errors.ts';
 import type { BlobStat, BlobStore } from '../../db/blobs/blob-store.ts';
 import type { ImageRow } from '../../db/own-links/image-rows.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { judge, parseBlobName, type Swept, type Unknown } from './sweep.ts';
+import { judge, parseBlobName, type Swept, type Unknown, type Verdict } from './sweep.ts';
 
 /** Where the rows of images are. */
 export interface SweptRows {
@@ -17,7 +18,7 @@ export interface SweptRows {
 }
 
 export interface SweepOptions {
-  readonly store: Pick<BlobStore, 'list' | 'delete'>;
+  readonly store: Pick<BlobStore, 'list' | 'stat' | 'delete'>;
   readonly rows: SweptRows;
   /** Only says what would be deleted. */
   readonly isDryRun?: boolean;
@@ -25,6 +26,8 @@ export interface SweepOptions {
   readonly now?: () => number;
   readonly onSwept: (blob: BlobStat, why: Swept) => void;
   readonly onUnknown?: (blob: BlobStat, why: Unknown) => void;
+  /** The store does not delete this blob. The others go on. */
+  readonly onRefused?: (blob: BlobStat, error: BlobRefusedError) => void;
 }
 
 export interface SweptPiece {
@@ -47,41 +50,67 @@ const PIECE_MS = 2_000;
  * @throws StoreUnavailableError when the store does not answer
  */
 export async function sweepPiece(options: SweepOptions, after: string | undefined): Promise<SweptPiece> {
-  const { store, rows, now = Date.now, onUnknown } = options;
+  const { store, rows, isDryRun = false, onUnknown } = options;
   const startedMs = monotonicMs();
   const blobs = await nextBlobs(store, after);
-  const keys = new Set(blobs.flatMap(({ name }) => parseBlobName(name)?.key ?? []));
-  const read = await rows.read([...keys]);
-  const doomed: { blob: BlobStat; why: Swept; row: ImageRow | undefined }[] = [];
+  const read = await rows.read([...new Set(blobs.map(keyOf).filter((key) => key !== ''))]);
+  const doomed: { blob: BlobStat; why: Swept }[] = [];
   for (const blob of blobs) {
-    const key = parseBlobName(blob.name)?.key ?? '';
-    const row = read.notRead.has(key) ? 'not-read' : read.rows.get(key);
-    const verdict = judge(blob, row, now());
+    const { verdict } = judgeWith(options, blob, read);
     if (verdict.kind === 'unknown') onUnknown?.(blob, verdict.why);
-    else if (verdict.kind === 'delete')
-      doomed.push({ blob, why: verdict.why, row: row === 'not-read' ? undefined : row });
+    else if (verdict.kind === 'delete') doomed.push({ blob, why: verdict.why });
   }
   const end = blobs.length < BLOBS_AT_ONCE ? undefined : blobs.at(-1)?.name;
   const looked = blobs.length;
   // Asked after the rows were read, and before anything goes.
   const refusal = doomed.length === 0 ? undefined : await rows.whyLost();
   if (refusal !== undefined) return { position: end, looked, refusal };
-  /** By key: an image has several blobs, and ends once. */
-  const ended = new Map<string, boolean>();
-  for (const [index, { blob, why, row }] of doomed.entries()) {
-    if (!options.isDryRun) {
-      if (why === 'expired' && row !== undefined) {
-        if (!ended.has(row.key)) ended.set(row.key, await rows.endLapsed(row));
-        if (ended.get(row.key) === false) continue;
-      }
-      await store.delete(blob.name);
-    }
-    options.onSwept(blob, why);
+  for (const [index, { blob, why }] of doomed.entries()) {
+    if (isDryRun || (await remove(options, blob))) options.onSwept(blob, why);
     const isLast = index === doomed.length - 1;
-    if (!isLast && !options.isDryRun && monotonicMs() - startedMs > PIECE_MS)
+    if (!isLast && !isDryRun && monotonicMs() - startedMs > PIECE_MS)
       return { position: blob.name, looked: blobs.indexOf(blob) + 1, refusal };
   }
   return { position: end, looked, refusal };
+}
+
+type ReadRows = Awaited<ReturnType<SweptRows['read']>>;
+
+function judgeWith(
+  { now = Date.now }: SweepOptions,
+  blob: BlobStat,
+  { rows, notRead }: ReadRows,
+): { readonly verdict: Verdict; readonly row: ImageRow | undefined } {
+  const key = keyOf(blob);
+  const row = rows.get(key);
+  return { verdict: judge(blob, notRead.has(key) ? 'not-read' : row, now()), row };
+}
+
+/**
+ * Deletes a blob, unless it is needed by now: since it was judged, its key may have been bound, or the bytes
+ * stored again.
+ * @returns false: it stays
+ */
+async function remove(options: SweepOptions, { name }: BlobStat): Promise<boolean> {
+  const { store, rows, onRefused } = options;
+  const blob = await store.stat(name);
+  if (blob === undefined) return false;
+  const { verdict, row } = judgeWith(options, blob, await rows.read([keyOf(blob)]));
+  if (verdict.kind !== 'delete') return false;
+  if (verdict.why === 'expired' && row !== undefined && !(await rows.endLapsed(row))) return false;
+  try {
+    await store.delete(name);
+  } catch (error) {
+    if (!(error instanceof BlobRefusedError)) throw error;
+    onRefused?.(blob, error);
+    return false;
+  }
+  return true;
+}
+
+/** Of a name that is none of ours it is empty. */
+function keyOf({ name }: BlobStat): string {
+  return parseBlobName(name)?.key ?? '';
 }
 
 async function nextBlobs(store: Pick<BlobStore, 'list'>, after: string | undefined): Promise<BlobStat[]> {

@@ -146,6 +146,12 @@ export class Limits {
     return findClient(address, forwardedFor, this.#everybody);
   }
 
+  /** {@link addressOf} of a request. */
+  clientAddressOf({ socket, headers }: IncomingMessage): string | undefined {
+    const header = headers['x-forwarded-for'];
+    return this.addressOf(this.peerOf(socket), header === undefined ? header : String(header));
+  }
+
   /** The client of a request with `X-Forwarded-For`. */
   clientBehind(peer: Peer, forwardedFor: string): string | undefined {
     if (!this.isOn) return undefined;

@@ -1,3 +1,4 @@
+import type { LeavingLink } from '../../db/own-links/leave-owner.ts';
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { MadeLink } from '../../db/own-links/find-alike.ts';
 import type { OwnLink } from '../../db/own-links/own-link.ts';
@@ -227,8 +228,14 @@ export class OwnLinks {
    *
    * All mappers hear of a deletion before the link leaves the list of its owner. So a link whose deletion was
    * not announced, because this process died or an answer was lost, is found again.
+   * @param onDeleted called when all mappers have heard that a link is, or may be, deleted
    */
-  async leaveOwner(userId: bigint, isDeleting: boolean, signal?: AbortSignal): Promise<ManyChanged> {
+  async leaveOwner(
+    userId: bigint,
+    isDeleting: boolean,
+    signal?: AbortSignal,
+    onDeleted?: (link: LeavingLink) => void,
+  ): Promise<ManyChanged> {
     const { servers, announce, now } = this.#options;
     const leave = async (db: OwnLinksDb, count: number): Promise<number> => {
       const links = await db.placesOf(userId, count);
@@ -239,6 +246,7 @@ export class OwnLinks {
           await db.deleteOwned({ ...leaving, changeId: this.#ids.next() });
         } finally {
           await Promise.all(links.map(async ({ key }) => announce(key)));
+          if (onDeleted !== undefined) for (const link of links) onDeleted(link);
         }
       }
       await db.releaseOwned({ ...leaving, isDeleting, changeId: this.#ids.next() });

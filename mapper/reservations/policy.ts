@@ -11,11 +11,12 @@ export interface Question {
 }
 
 /**
- * The link of a reserved key. `unbound`: there is none yet. `others`: another request has bound the key.
+ * The link of a reserved key. `unbound`: there is none yet. `stale`: there is none, and what was stored for
+ * it may be gone, so another key is reserved. `others`: another request has bound the key.
  * `living` and `over`: bound with the request id of the reservation; it is followed to the target that was
  * asked for, or not any more.
  */
-export type LinkState = 'unbound' | 'living' | 'over' | 'others';
+export type LinkState = 'unbound' | 'stale' | 'living' | 'over' | 'others';
 
 /** What is known of a reservation while it is carried out. */
 export interface Progress {
@@ -79,7 +80,8 @@ export type End =
  *    only while it is followed.
  * 3. If another request has bound the key, another key is put into the reservation, on condition that it
  *    still has the request id that was read. If the user chose the key, it is taken.
- * 4. A link that is followed no more, and a reservation that has expired, are replaced in the same way.
+ * 4. A link that is followed no more, a reservation that has expired, and a key that has waited too long for
+ *    its link, are replaced in the same way.
  *
  * Only what was read decides that a key is another's or a link is over. What a store does not tell changes
  * nothing: then the request fails, and never draws another key.

@@ -30,6 +30,11 @@ export interface ReservedRequest extends ReservationIdentity {
   /** What is bound, if it costs more than what is answered. @param key to which it is bound */
   readonly linkToBind?: (key: string) => Promise<UnboundLink>;
   /**
+   * For how long after its reservation a key may be bound: as long as what `linkToBind` has stored for it is
+   * there. Default: for ever.
+   */
+  readonly bindableMs?: number;
+  /**
    * Judges what depends on time or lists: only the request that writes a reservation is judged by that.
    * @throws the problem
    */

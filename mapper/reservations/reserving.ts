@@ -130,8 +130,10 @@ export class Reserving {
   async #look(link: ReservedLink): Promise<LinkState> {
     const server = this.#options.serverOf(link.key);
     const found = await this.#awayAt(server.db.name, async () => readable(server).findLink(link.key));
-    const { longUrl, userId } = this.#request.link;
-    return stateOfLink(found, link, { longUrl, isOwned: userId !== null });
+    const { link: asked, bindableMs = Number.POSITIVE_INFINITY } = this.#request;
+    const isStale = found === undefined && Date.now() - link.createdAt.getTime() > bindableMs;
+    if (isStale) return 'stale';
+    return stateOfLink(found, link, { longUrl: asked.longUrl, isOwned: asked.userId !== null });
   }
 
   async #bind(link: ReservedLink): Promise<'bound' | 'taken'> {

@@ -15,8 +15,8 @@ export const IMAGE_VARIABLES = {
     default: 'false',
   },
   IMAGE_MAX_AGE: {
-    meaning: 'how long browsers and caches may keep an image',
-    tradeOff: 'so long they still show an image that was deleted',
+    meaning: 'how long browsers and caches may keep an image, a day at most',
+    tradeOff: 'it is the promise of a deletion: so long they may still show an image that was deleted',
     default: '300',
     unit: 's',
   },

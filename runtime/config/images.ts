@@ -45,7 +45,7 @@ export function readImages(env: Env): ImagesConfig {
     env.fault('FRONT_CACHE_TOKEN', 'a token, because KEYMILL_FRONT_CACHES is set');
   return {
     areAnonymousAllowed: env.boolean('ANONYMOUS_IMAGES', false),
-    maxAgeS: env.integer('IMAGE_MAX_AGE', maxAgeS, 0, 31_536_000),
+    maxAgeS: env.integer('IMAGE_MAX_AGE', maxAgeS, 0, 86_400),
     cacheBytes: env.integer('IMAGE_CACHE_BYTES', cacheBytes, 0, 2 ** 40),
     frontCaches,
     frontCacheToken,

@@ -2,7 +2,7 @@ import { createKeyspace } from '../../db/keyspace/key.ts';
 import type { SweptRows } from '../../mapper/images/sweep-piece.ts';
 import { sweepPiece } from '../../mapper/images/sweep-piece.ts';
 import { openSweptRows } from '../../mapper/images/swept-rows.ts';
-import { recordOwner, whyShared } from '../../mapper/images/store-owner.ts';
+import { recordOwner, whyOthersShare, whyShared } from '../../mapper/images/store-owner.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
@@ -41,13 +41,16 @@ export async function sweepImages(
   const swept = new Map<string, { blobs: number; bytes: number }>();
   const unknown = new Map<string, number>();
   let looked = 0;
+  let refused = 0;
   let refusal: string | null = null;
   const progress = startShare(terminal, 'sweeping');
   try {
     if (!dryRun) await askOnly(store.name, async () => recordOwner(store, keyspace), PIECE_DEADLINE_MS);
     const ours: SweptRows = {
       ...rows,
-      whyLost: async () => (dryRun ? undefined : await whyShared(store, keyspace)) ?? (await rows.whyLost()),
+      // Before its first sweep a cluster need not have its record.
+      whyLost: async () =>
+        (await (dryRun ? whyOthersShare : whyShared)(store, keyspace)) ?? (await rows.whyLost()),
     };
     let position: string | undefined;
     do {
@@ -65,6 +68,7 @@ export async function sweepImages(
                 swept.set(why, { blobs: sum.blobs + 1, bytes: sum.bytes + bytes });
               },
               onUnknown: (_blob, why) => unknown.set(why, (unknown.get(why) ?? 0) + 1),
+              onRefused: () => (refused += 1),
             },
             after,
           ),
@@ -84,6 +88,7 @@ export async function sweepImages(
       looked,
       swept: Object.fromEntries(swept),
       unknown: Object.fromEntries(unknown),
+      refused,
       refusal,
     });
   else {
@@ -100,6 +105,7 @@ export async function sweepImages(
   }
   for (const [why, blobs] of unknown)
     note(terminal, `left ${formatCount(blobs)} blobs: ${UNKNOWN[why] ?? why}`);
+  if (refused > 0) note(terminal, `left ${formatCount(refused)} blobs: the store refuses to delete them`);
   if (refusal !== null) note(terminal, `left what may only have lost its link: ${refusal}`);
-  if (refusal !== null || unknown.has('not-read')) terminal.exitCode = 2;
+  if (refusal !== null || refused > 0 || unknown.has('not-read')) terminal.exitCode = 2;
 }

@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import type { LeavingLink } from '../../db/own-links/leave-owner.ts';
+import { imageTarget } from '../../db/urls/image-facts.ts';
 import { createConnection } from 'mysql2/promise';
 import { openOwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
@@ -90,6 +92,22 @@ describe('the deletion of an account', () => {
       if (deleteLinks) expect(own.heard).to.include.members(rows.map(({ key }) => key));
       expect(changedLink(await own.links.change(admin, other.key, { title: 'x' })).version).to.equal(2);
     });
+
+  it('names the images among the links that it deletes, for caches in front', async () => {
+    const person = await people.person();
+    const caller = { userId: person.id, isAdmin: false };
+    const sha256 = 'a'.repeat(64);
+    const image = { type: 'png', width: 1, height: 1, bytes: 1, sha256, deleteTokenHash: sha256 } as const;
+    const picture = ownedRow(caller, { longUrl: imageTarget(sha256), rules: { image } });
+    await own.make(picture, ownedRow(caller));
+    await askLongAgo(person, true);
+    const images: string[] = [];
+    const linkDeleted = ({ key, imageType }: LeavingLink): void => {
+      if (imageType !== undefined) images.push(`${key} ${imageType}`);
+    };
+    await new AccountDeletions({ store, links: own.links, images: { linkDeleted }, log }).poll(signal);
+    expect(images).to.deep.equal([`${picture.key} png`]);
+  });
 
   it('does not wait for another one that fails', async () => {
     const [stuck, free] = [await people.person(), await people.person()];

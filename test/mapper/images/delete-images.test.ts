@@ -1,5 +1,9 @@
 import { expect } from 'chai';
 import type { RowDataPacket } from 'mysql2/promise';
+import type { OwnLink } from '../../../db/own-links/own-link.ts';
+import { OutcomeUnknownError } from '../../../db/store-errors.ts';
+import { deleteImage } from '../../../mapper/images/delete-image.ts';
+import { createDeleteToken } from '../../../mapper/images/delete-token.ts';
 import { until } from '../../until.ts';
 import { ApiClient, problemKind } from '../api/api-client.ts';
 import { send } from '../client.ts';
@@ -179,5 +183,30 @@ describe('DELETE /images/{key}', () => {
     } finally {
       await strict.stop();
     }
+  });
+});
+
+describe('a deletion of an image without an outcome', () => {
+  it('refreshes the caches in front, and leaves the bytes: it may be there yet', async () => {
+    const done: string[] = [];
+    const image = { type: 'png', deleteTokenHash: createDeleteToken().hash };
+    const link = { userId: 1n, rules: { image } } as unknown as OwnLink;
+    const deletion = deleteImage(
+      'abcdefgh',
+      { caller: { userId: 1n, isAdmin: false }, token: undefined },
+      {
+        own: {
+          purge: async (_key, mayPurge) => {
+            expect(mayPurge(link)).to.equal(true);
+            throw new OutcomeUnknownError('urls-1', 'no answer');
+          },
+        },
+        removals: { remove: (key) => done.push(`remove ${key}`) },
+        frontCaches: { refresh: (key, type) => done.push(`refresh ${key} ${type}`) },
+      },
+    );
+    const error = await deletion.catch((caught: unknown) => caught);
+    expect(error).to.be.instanceOf(OutcomeUnknownError);
+    expect(done).to.deep.equal(['refresh abcdefgh png']);
   });
 });

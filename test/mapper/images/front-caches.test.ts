@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { FrontCaches, type RefreshOutcome } from '../../../mapper/images/front-caches.ts';
-import { createLog } from '../../../runtime/log.ts';
+import { createLog, type Log } from '../../../runtime/log.ts';
 import { startFrontCache, type FrontCacheServer } from '../../deploy/front-cache-server.ts';
 import { PicturesOrigin } from '../../deploy/pictures-origin.ts';
 import { until } from '../../until.ts';
@@ -30,6 +30,7 @@ describe('a refresh of the caches in front', () => {
       token: TOKEN,
       maxAgeS: 300,
       log,
+      isShown: async () => false,
       onOutcome: (outcome) => outcomes.push(outcome),
       ...options,
     });
@@ -107,5 +108,40 @@ describe('a refresh of the caches in front', () => {
     expect(outcomes).to.deep.equal(Array.from({ length: 5 }, () => 'given-up'));
     await caches[Symbol.asyncDispose]();
     expect(outcomes).to.have.length(10_005);
+  });
+});
+
+describe('a refresh of a cache', () => {
+  it('is not repeated when the picture is shown again, and is no click', async () => {
+    await using origin = await PicturesOrigin.start();
+    const outcomes: RefreshOutcome[] = [];
+    await using caches = new FrontCaches({
+      origins: [`http://${origin.address}`],
+      token: TOKEN,
+      maxAgeS: 300,
+      isShown: async () => true,
+      log,
+      onOutcome: (outcome) => outcomes.push(outcome),
+    });
+    caches.refresh('Kxx', 'jpeg');
+    await until('the end', () => caches.waiting === 0);
+    expect(outcomes).to.deep.equal([]);
+    expect(origin.asked.map(({ headers }) => headers['sec-purpose'])).to.deep.equal(['prefetch']);
+  });
+
+  it('that fails for many images is told in one line', async () => {
+    const lines: { readonly images: number }[] = [];
+    const counted = { warn: (fields: { images: number }) => lines.push(fields) } as unknown as Log;
+    const caches = new FrontCaches({
+      origins: ['http://127.0.0.1:1'],
+      token: TOKEN,
+      maxAgeS: 300,
+      isShown: async () => false,
+      log: counted,
+      onOutcome: () => undefined,
+    });
+    for (let image = 0; image < 100; image++) caches.refresh(`K${image}`, 'png');
+    await caches[Symbol.asyncDispose]();
+    expect(lines.map(({ images }) => images)).to.deep.equal([1, 99]);
   });
 });

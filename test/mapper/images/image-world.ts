@@ -25,6 +25,8 @@ export interface ImageWorld extends AsyncDisposable {
   beat(): Promise<void>;
   /** Stores bytes under a new key, or under `key`, and binds nothing. @returns the name of the blob */
   put(key?: string, bytes?: Buffer): Promise<string>;
+  /** Makes a link of a blob that {@link put} has stored. */
+  bind(blob: string): Promise<void>;
   /** An image with its bytes. Times are in days from now. */
   addImage(image?: {
     deletedAt?: number;
@@ -78,6 +80,15 @@ export async function openImageWorld(kind: StoreKind): Promise<ImageWorld> {
     withSql(system.urlsDbUrls[LOWER.includes(slotOf(key)) ? 0 : 1] ?? '', async (db) => {
       await db.execute(sql, params);
     });
+  const insert = async (facts: ImageFacts, key: string, rules: LinkRules = {}): Promise<void> => {
+    const server = system.urlsDbs[LOWER.includes(slotOf(key)) ? 0 : 1];
+    await server?.insert([linkRow(key, { longUrl: imageTarget(facts.sha256) })]);
+    await onServerOf(
+      key,
+      'UPDATE urls SET ruled_url = original_url, original_url = NULL, rules = ? WHERE slot = ? AND unique_id = ?',
+      [JSON.stringify({ image: facts, ...rules }), String(slotOf(key)), key],
+    );
+  };
   const owned = stack.move();
   return {
     system,
@@ -86,6 +97,10 @@ export async function openImageWorld(kind: StoreKind): Promise<ImageWorld> {
     stores,
     put,
     onServerOf,
+    bind: async (blob) => {
+      const [, key = '', sha256 = ''] = blob.split('/');
+      await insert({ type: 'png', width: 3, height: 2, bytes: 100, sha256, deleteTokenHash: sha256 }, key);
+    },
     beat: async () => {
       for (const watch of watches) await watch.beat();
     },
@@ -101,21 +116,11 @@ export async function openImageWorld(kind: StoreKind): Promise<ImageWorld> {
         sha256,
         deleteTokenHash: sha256,
       };
-      const row = linkRow(key, { longUrl: imageTarget(sha256) });
-      const server = system.urlsDbs[LOWER.includes(slotOf(key)) ? 0 : 1];
-      await server?.insert([row]);
+      await insert(facts, key, rules);
       await onServerOf(
         key,
-        `UPDATE urls SET ruled_url = original_url, original_url = NULL, rules = ?, deleted_at = ?, expires_at = ?,
-           user_id = ? WHERE slot = ? AND unique_id = ?`,
-        [
-          JSON.stringify({ image: facts, ...rules }),
-          inDays(deletedAt),
-          inDays(expiresAt),
-          userId ?? null,
-          String(slotOf(key)),
-          key,
-        ],
+        'UPDATE urls SET deleted_at = ?, expires_at = ?, user_id = ? WHERE slot = ? AND unique_id = ?',
+        [inDays(deletedAt), inDays(expiresAt), userId ?? null, String(slotOf(key)), key],
       );
       if (userId !== undefined)
         await onServerOf(

@@ -4,11 +4,21 @@ import { OutcomeUnknownError, StoreUnavailableError } from '../../../db/store-er
 import { Problem } from '../../../mapper/http/problem.ts';
 import { makeImage, type MakeImageOptions } from '../../../mapper/images/make-image.ts';
 import type { SpoolFile } from '../../../mapper/images/spool.ts';
+import { UploadDeadline } from '../../../mapper/images/upload-deadline.ts';
+import type { ImageWish } from '../../../mapper/images/make-image.ts';
 import type { Fate } from '../../../mapper/reservations/policy.ts';
 import { RandomIds } from '../../../runtime/random-ids.ts';
+import { until } from '../../until.ts';
 
 /** A post up to the step that fails, and what becomes of its key. */
-async function post(faults: Partial<MakeImageOptions>): Promise<{
+async function post(
+  faults: Partial<MakeImageOptions>,
+  {
+    fields = {},
+    userId = 1n,
+    answerMs = 12_000,
+  }: Partial<Pick<ImageWish, 'fields' | 'userId'>> & { readonly answerMs?: number } = {},
+): Promise<{
   steps: string[];
   fate: Fate | undefined;
   error: unknown;
@@ -46,7 +56,10 @@ async function post(faults: Partial<MakeImageOptions>): Promise<{
   };
   let error: unknown;
   try {
-    await makeImage({ picture: { facts, file }, fields: {}, userId: 1n }, options);
+    await makeImage(
+      { picture: { facts, file }, fields, userId, deadline: new UploadDeadline(answerMs) },
+      options,
+    );
   } catch (caught) {
     error = caught;
   }
@@ -84,10 +97,78 @@ describe('a fault between the steps of a post', () => {
     expect([steps, fate]).to.deep.equal([['draw'], 'unused']);
   });
 
-  it('the urls server takes nothing: the key is given up', async () => {
+  it('the urls server takes nothing: nothing is bound, and the key goes back', async () => {
     const { fate, error } = await post({ bind: down });
     expectProblem(error, 'store-down');
+    expect(fate).to.equal('unused');
+  });
+
+  it('too many links are under way: the key goes back', async () => {
+    const full = async (): Promise<never> => {
+      throw new Problem('overloaded');
+    };
+    const { fate, error } = await post({ bind: full });
+    expectProblem(error, 'overloaded');
+    expect(fate).to.equal('unused');
+  });
+
+  it('storing takes until there is no time for the link: it is not bound, and the key goes back', async () => {
+    const hang = async (): Promise<never> => new Promise(() => undefined);
+    const { steps, fate, error } = await post({ blobs: { put: hang, stat: hang } }, { answerMs: 3_050 });
+    expectProblem(error, 'store-down');
+    expect([steps, fate]).to.deep.equal([['draw'], 'unused']);
+  });
+
+  it('the bind hangs: the key is given up, and the owner is told', async () => {
+    const put = async (): Promise<void> => undefined;
+    const blobs = { put, stat: down };
+    const bind = async (): Promise<never> => new Promise(() => undefined);
+    const { fate, error } = await post({ blobs, bind }, { answerMs: 3_200 });
+    expectProblem(error, 'store-down');
     expect(fate).to.equal('unresolved');
+    expect(String(error)).to.include('Look into your list');
+  });
+
+  it('nobody says whether the bytes are there when the row is bound: its owner is told', async () => {
+    const put = async (): Promise<void> => undefined;
+    const { steps, error } = await post({ blobs: { put, stat: down } });
+    expect(steps).to.deep.equal(['draw', 'bind']);
+    expectProblem(error, 'store-down');
+    expect(String(error)).to.include('Look into your list');
+  });
+
+  it('the same for who has no list: the image goes', async () => {
+    const put = async (): Promise<void> => undefined;
+    const { steps, error } = await post({ blobs: { put, stat: down } }, { userId: null });
+    expect(steps).to.deep.equal(['draw', 'bind', 'purge abcdefgh']);
+    expectProblem(error, 'store-down');
+  });
+
+  it('it expires while it is stored: it is not bound', async () => {
+    const fields = { expiration_date: new Date(Date.now() - 1) };
+    const { steps, fate, error } = await post({}, { fields });
+    expect(error).to.be.instanceOf(Problem).with.property('status', 422);
+    expect(steps).to.deep.equal(['draw', 'put images/abcdefgh']);
+    expect(fate).to.equal('unused');
+  });
+
+  it('says of an image when it was bound', async () => {
+    const rows: { createdAt: Date }[] = [];
+    let storedAtMs = 0;
+    const put = async (): Promise<void> => {
+      const beganMs = Date.now();
+      await until('time to go on', () => Date.now() > beganMs);
+      storedAtMs = Date.now();
+    };
+    const stat = async () => ({ name: '', bytes: 5, storedAt: new Date() });
+    await post({
+      blobs: { put, stat },
+      bind: async (row) => {
+        rows.push(row);
+        return 'bound';
+      },
+    });
+    expect(rows.map(({ createdAt }) => createdAt.getTime() >= storedAtMs)).to.deep.equal([true]);
   });
 
   it('the urls server does not say whether it has bound: the key is given up, and the owner is told', async () => {

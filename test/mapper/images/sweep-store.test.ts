@@ -1,7 +1,10 @@
 import { expect } from 'chai';
+import { BlobRefusedError } from '../../../db/blobs/blob-errors.ts';
+import type { BlobStore } from '../../../db/blobs/blob-store.ts';
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { createSweepJob, type SweepCounts } from '../../../mapper/images/sweep-job.ts';
-import { whyShared } from '../../../mapper/images/store-owner.ts';
+import { whyOthersShare, whyShared } from '../../../mapper/images/store-owner.ts';
+import type { SweptRows } from '../../../mapper/images/sweep-piece.ts';
 import { openSweptRows, type OpenSweptRows } from '../../../mapper/images/swept-rows.ts';
 import { contentOf } from '../../db/blobs/contents.ts';
 import { keyspace, log } from '../../db/keys-db-fixture.ts';
@@ -9,6 +12,10 @@ import { keyIn, LOWER, UPPER, withSql } from '../../db/urls-fixture.ts';
 import { openImageWorld, type ImageWorld, type StoreKind } from './image-world.ts';
 
 const DAY_MS = 86_400_000;
+
+function inDays(days: number): Date {
+  return new Date(Date.now() + days * DAY_MS);
+}
 
 for (const kind of ['directory', 's3'] satisfies StoreKind[])
   describe(`the sweep of a store of the kind ${kind}`, function () {
@@ -36,10 +43,15 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
     });
 
     /** A round from its begin, or from a position. */
-    async function sweep({ inDays = 0, from = undefined as string | undefined } = {}): Promise<void> {
-      const now = (): number => Date.now() + inDays * DAY_MS;
-      const job = createSweepJob({ store: world.store, keyspace, rows, counts, log, now });
-      let position = from;
+    async function sweep({
+      inDays: days = 0,
+      from,
+      store = world.store,
+      rows: read = rows,
+    }: { inDays?: number; from?: string; store?: BlobStore; rows?: SweptRows } = {}): Promise<void> {
+      const now = (): number => inDays(days).getTime();
+      const job = createSweepJob({ store, keyspace, rows: read, counts, log, now });
+      let position: string | undefined = from;
       do position = await job.step(undefined as never, { position, doneAt: undefined }, () => undefined);
       while (position !== undefined);
     }
@@ -131,9 +143,58 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
       const blob = await world.put();
       await sweep();
       expect(await whyShared(world.store, keyspace)).to.equal(undefined);
+      expect(await whyOthersShare(world.store, keyspace)).to.equal(undefined);
       await world.store.put(`keyspaces/${'f'.repeat(64)}`, contentOf(Buffer.from('theirs')));
       await sweep({ inDays: 2 });
       expect(await world.names()).to.deep.equal([blob]);
+      expect(await whyOthersShare(world.store, keyspace)).to.include('another cluster');
+    });
+
+    it('looks again before each deletion: what was bound or stored again meanwhile stays', async () => {
+      const [bound, stored] = [await world.put(), await world.put()];
+      const real = rows;
+      const store: BlobStore = {
+        name: world.store.name,
+        put: async (...put) => world.store.put(...put),
+        get: async (...get) => world.store.get(...get),
+        stat: async (name) => {
+          const found = await world.store.stat(name);
+          // As if it had been stored again.
+          return found && name === stored ? { ...found, storedAt: inDays(2) } : found;
+        },
+        delete: async (name) => world.store.delete(name),
+        list: (...list) => world.store.list(...list),
+        close: async () => undefined,
+      };
+      const binding: SweptRows = {
+        ...real,
+        whyLost: async () => {
+          await world.bind(bound);
+          return real.whyLost();
+        },
+      };
+      await sweep({ inDays: 2, store, rows: binding });
+      expect(await world.names()).to.have.members([bound, stored]);
+      expect(swept).to.deep.equal([]);
+    });
+
+    it('goes on behind a blob that the store does not delete, and says that the round is not whole', async () => {
+      const names = [await world.put(), await world.put(), await world.put()].sort();
+      const store: BlobStore = {
+        name: world.store.name,
+        put: async (...put) => world.store.put(...put),
+        get: async (...get) => world.store.get(...get),
+        stat: async (name) => world.store.stat(name),
+        delete: async (name) => {
+          if (name === names[1]) throw new BlobRefusedError(world.store.name, 'no right');
+          await world.store.delete(name);
+        },
+        list: (...list) => world.store.list(...list),
+        close: async () => undefined,
+      };
+      await sweep({ inDays: 2, store });
+      expect(await world.names()).to.deep.equal([names[1]]);
+      expect([swept, rounds]).to.deep.equal([['unbound', 'unbound'], [false]]);
     });
 
     it('goes on behind a position', async () => {
@@ -141,7 +202,7 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
       for (let n = 0; n < 6; n++) names.push(await world.put());
       await sweep();
       names.sort();
-      await sweep({ inDays: 2, from: names[2] });
+      await sweep({ inDays: 2, from: names[2] ?? '' });
       expect(await world.names()).to.deep.equal(names.slice(0, 3));
     });
   });

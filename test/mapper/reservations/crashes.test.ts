@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { ReservedOutcome, ReservedRequest } from '../../../mapper/reservations/reserved-request.ts';
+import { until } from '../../until.ts';
 import { dedupeRequest, keyedRequest, madeLink, newTarget } from './reserved-requests.ts';
 import { Died, newAlias, ReservationsWorld, type WriteFault } from './reservations-world.ts';
 
@@ -94,6 +95,18 @@ describe('a reservation', function () {
     expect(reservation, what).to.include({ key, requestId });
     expect(world.pool, what).to.not.include(key);
   }
+
+  it('with a key that has waited for its link too long gets another one', async () => {
+    const request = dedupeRequest(newTarget());
+    await prepare(request, 'reserved');
+    const { key: old } = (await world.reservationOf(request)) as { key: string };
+    const reservedMs = Date.now();
+    await until('its key to be too old', () => Date.now() - reservedMs > 500);
+    const again = madeLink(await world.start().make({ ...request, bindableMs: 500 }));
+    expect(again.row.key).to.not.equal(old);
+    const repeated = madeLink(await world.start().make(request));
+    expect(repeated.row.key).to.equal(again.row.key);
+  });
 
   for (const [name, requestTo] of Object.entries(REQUESTS)) {
     for (const state of BEFORE) {

@@ -41,6 +41,8 @@ describe('the next step of a reservation', () => {
     [{ reservation: STORED }, 'look r1', 'look r1', 'look r1'],
     [{ reservation: STORED, candidate: IN_HAND }, 'look r1', 'look r1', 'look r1'],
     [{ reservation: STORED, link: 'unbound' }, 'bind r1', 'bind r1', 'bind r1'],
+    [{ reservation: STORED, link: 'stale' }, 'choose', 'taken', 'choose'],
+    [{ reservation: STORED, link: 'stale', candidate: IN_HAND }, 'r1 → r2', 'taken', 'r1 → r2'],
     [{ reservation: STORED, link: 'living' }, 'repeat r1', 'repeat r1', 'repeat r1'],
     [{ reservation: STORED, link: 'over' }, 'choose', 'taken', 'repeat r1'],
     [{ reservation: STORED, link: 'over', candidate: IN_HAND }, 'r1 → r2', 'taken', 'repeat r1'],
