@@ -5,7 +5,8 @@
 --   shorten LABEL CLIENTS [KEYS]    POST /urls with 4,096 different targets, again and again; for so many
 --                                   clients behind a proxy (0: without X-Forwarded-For); with the keys of the
 --                                   file KEYS, one a line, in turn
---   picture FILE                    POST /images with the bytes of FILE, a PNG, again and again
+--   picture FILE CLIENTS            POST /images with the bytes of FILE, a PNG, again and again, for so many
+--                                   clients behind a proxy in turn
 -- Prints one line at the end: KEYMILL requests microseconds status-errors other-errors p50 p99
 -- (p50 and p99 in microseconds)
 
@@ -40,17 +41,21 @@ local function ready_shortens(label, clients, key_file)
   end
 end
 
-local function ready_picture(file)
+local function ready_picture(file, clients)
   local handle = assert(io.open(file, 'rb'))
-  ready[1] = wrk.format('POST', '/images', { ['Content-Type'] = 'image/png' }, handle:read('*a'))
+  local bytes = handle:read('*a')
   handle:close()
+  for client = 1, clients do
+    local headers = { ['Content-Type'] = 'image/png', ['X-Forwarded-For'] = '198.51.100.' .. client }
+    ready[client] = wrk.format('POST', '/images', headers, bytes)
+  end
 end
 
 function init(args)
   if args[1] == 'keys' then
     ready_keys(args[2], tonumber(args[3]), tonumber(args[4]), tonumber(args[5]))
   elseif args[1] == 'picture' then
-    ready_picture(args[2])
+    ready_picture(args[2], tonumber(args[3]))
   else
     ready_shortens(args[2], tonumber(args[3]), args[4])
   end

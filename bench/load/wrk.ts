@@ -35,6 +35,8 @@ export type Requests =
       readonly kind: 'picture';
       /** The file with its bytes, a PNG. */
       readonly file: string;
+      /** Behind a proxy: that many, one after the other. */
+      readonly clients: number;
     };
 
 export interface WrkOptions {
@@ -102,7 +104,7 @@ function argumentsOf(requests: Requests): string[] {
     const { clients = 0, keyFile } = requests;
     return ['shorten', label, String(clients), ...(keyFile === undefined ? [] : [keyFile])];
   }
-  if (requests.kind === 'picture') return ['picture', requests.file];
+  if (requests.kind === 'picture') return ['picture', requests.file, String(requests.clients)];
   const { file, count } = requests;
   const offset = requests.offset % Math.max(1, file.count - count + 1);
   return ['keys', file.path, String(file.keyLength), String(offset), String(count)];

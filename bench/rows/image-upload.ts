@@ -10,8 +10,10 @@ import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
 
-/** As many uploads of one owner as a mapper takes at the same time. */
-const CONNECTIONS = 4;
+/** Half of the uploads that a mapper takes at a time. It refuses further ones, which would compare nothing. */
+const CONNECTIONS = 8;
+/** One of them would get a few places only. */
+const CLIENTS = 32;
 const GOAL = 0.6;
 const PROGRAM = join(import.meta.dirname, '..', 'world', 'mapper-without-decoder-main.ts');
 
@@ -26,14 +28,15 @@ export const imageUpload: Bench = {
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
   const blobs = await makeBlobFolder(cluster, 'bench-blobs');
+  const settings = { ...blobs.settings, KEYMILL_TRUSTED_PROXIES: '127.0.0.1' };
   const bodies = join(cluster.dir, 'bench-bodies');
   await mkdir(bodies, { recursive: true });
   const file = join(cluster.dir, 'bench-picture.png');
   const bytes = await writePicture(file, MEGABYTE);
-  await using mapper = await startMapper(cluster, context.signal, blobs.settings, PROGRAM);
+  await using mapper = await startMapper(cluster, context.signal, settings, PROGRAM);
   await using bare = await startBareStore(bodies, context.signal);
   const armOf = (name: string, server: HttpArmOptions['server'], folder: string): Arm<HttpSample> => {
-    const requests = () => ({ kind: 'picture', file }) as const;
+    const requests = () => ({ kind: 'picture', file, clients: CLIENTS }) as const;
     const arm = httpArm({
       context,
       name,
