@@ -10,7 +10,7 @@ import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
 
-/** Half of the uploads that a mapper takes at a time. It refuses further ones, which would compare nothing. */
+/** Half of the uploads that a mapper takes at a time. Refused ones would compare nothing. */
 const CONNECTIONS = 8;
 /** One of them would get a few places only. */
 const CLIENTS = 32;

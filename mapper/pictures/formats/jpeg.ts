@@ -44,7 +44,7 @@ const UNSEEN: Readonly<Record<number, string>> = {
 };
 const FRAMES = new Set([0xc0, 0xc1, 0xc2]);
 
-/** Of bytes without FF, behind which one is searched for: a search costs as much as a look at so many bytes. */
+/** Bytes without FF, behind which one is searched for: a search costs as much as a look at so many. */
 const LONG_STRETCH = 32;
 /** Each scan goes over the whole picture again. Programs write about ten. */
 const MAX_SCANS = 100;

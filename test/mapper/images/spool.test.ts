@@ -136,7 +136,9 @@ describe('the spool of uploads', () => {
     const pieces = [Buffer.from(new ArrayBuffer(65_536)), shared.subarray(0, 2), shared.subarray(2)];
     const file = await receiveBody(Readable.from(pieces), stack, spool);
     expect(pieces.map(({ length }) => length)).to.deep.equal([0, 2, 4]);
-    expect((await buffer(file.stream())).equals(Buffer.concat([Buffer.alloc(65_536), shared]))).to.equal(true);
+    expect((await buffer(file.stream())).equals(Buffer.concat([Buffer.alloc(65_536), shared]))).to.equal(
+      true,
+    );
   });
 
   it('opens on a file system where nothing can be written, and refuses uploads there', async () => {
