@@ -90,19 +90,38 @@ describe('clients that pipeline', () => {
     return tookMs.sort((a, b) => a - b);
   }
 
+  async function attackOnce({
+    request,
+    minBytes,
+    isOnAdminPort,
+  }: Omit<Attack, 'what'>): Promise<{ meanMs: number; calm: number; story: string }> {
+    const calm = median(await followFor(500));
+    const port = Number(new URL(isOnAdminPort ? mapper.admin : mapper.url).port);
+    const pipeliners = await startPipeliners({ port, request, forMs: ATTACK_MS });
+    const tookMs = await followFor(ATTACK_MS);
+    expect(await pipeliners.bytes, 'bytes of answers').to.be.greaterThan(minBytes);
+    const meanMs = ATTACK_MS / tookMs.length;
+    const story = `${tookMs.length} requests, longest ${tookMs.at(-1)} ms, mean ${meanMs} ms, calm ${calm} ms`;
+    return { meanMs, calm, story };
+  }
+
   // The mean is 1 to 30 ms on a machine with other work. Before there were limits, the longest was 1,200 ms
   // for links, 6,700 for chunks and 1,500 for paths.
   for (const { what, request, minBytes, isOnAdminPort } of ATTACKS) {
     it(`do not make another client wait: ${what}`, async function () {
-      this.timeout(30_000);
-      const calm = median(await followFor(500));
-      const port = Number(new URL(isOnAdminPort ? mapper.admin : mapper.url).port);
-      const pipeliners = await startPipeliners({ port, request, forMs: ATTACK_MS });
-      const tookMs = await followFor(ATTACK_MS);
-      expect(await pipeliners.bytes, 'bytes of answers').to.be.greaterThan(minBytes);
-      const meanMs = ATTACK_MS / tookMs.length;
-      const story = `${tookMs.length} requests, longest ${tookMs.at(-1)} ms, mean ${meanMs} ms, calm ${calm} ms`;
-      expect(meanMs, story).to.be.lessThan(250 + 5 * calm);
+      this.timeout(60_000);
+      const rounds: string[] = [];
+      // Other work on the machine counts too. Clients who really make others wait do so in each round.
+      for (let round = 0; round < 3; round += 1) {
+        const { meanMs, calm, story } = await attackOnce({
+          request,
+          minBytes,
+          ...(isOnAdminPort && { isOnAdminPort }),
+        });
+        rounds.push(story);
+        if (meanMs < 100 + 5 * calm) return;
+      }
+      expect.fail(rounds.join('; '));
     });
   }
 });
