@@ -3,7 +3,7 @@ import { mapperPath, PATHS } from '../coordinator/paths.ts';
 import { Session } from '../coordinator/session.ts';
 import { whyOutOfReach } from '../runtime/admin-address.ts';
 import { aborted } from '../runtime/aborted.ts';
-import type { ZooKeeperConfig } from '../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';

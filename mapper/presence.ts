@@ -42,7 +42,7 @@ export async function openPresence(
     host: hostname(),
     since: isoNow(),
   };
-  stack.use(new MapperMembership(config.zookeeper, member, log));
+  if (config.zookeeper !== undefined) stack.use(new MapperMembership(config.zookeeper, member, log));
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }

@@ -13,6 +13,12 @@ CREATE TABLE `api_keys` (
   KEY `api_keys_user` (`user_id`,`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `counter_marks` (
+  `id` tinyint(3) unsigned NOT NULL COMMENT 'always 1',
+  `reserved_to` bigint(20) unsigned NOT NULL COMMENT 'every id up to it belongs to some mapper, or is lost',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_general_ci;
+
 CREATE TABLE `import_jobs` (
   `job_id` binary(16) NOT NULL,
   `user_id` bigint(20) unsigned NOT NULL COMMENT 'whose links they become',

@@ -2,7 +2,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { UrlsServer } from '../urls/urls-server.ts';
 import type { TakenKey } from './taken-key.ts';
-import type { WatchedPool } from './watched-pool.ts';
+import type { KeySource } from './key-source.ts';
 
 /**
  * Why a key was dropped. `malformed`: a pool had a text that is no key; `duplicate`: it is bound already;
@@ -38,7 +38,7 @@ export class HeldKeys {
   }
 
   /** Holds the keys that a take returned. */
-  hold(from: WatchedPool, keys: readonly string[]): TakenKey[] {
+  hold(from: KeySource, keys: readonly string[]): TakenKey[] {
     const takenAtMs = this.#options.now();
     const taken = keys.map((key) => this.#place(key, from, takenAtMs));
     for (const one of taken) this.#held.add(one);
@@ -74,7 +74,7 @@ export class HeldKeys {
   }
 
   /** The only time that the slot of the key is computed: INSERTs get it with the row. */
-  #place(key: string, from: WatchedPool, takenAtMs: number): TakenKey {
+  #place(key: string, from: KeySource, takenAtMs: number): TakenKey {
     const slot = slotOf(key);
     return { key, slot, from, takenAtMs, server: this.#options.serverAt(slot) };
   }

@@ -5,9 +5,10 @@ import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
 import { returnMalformed, type MalformedTake } from './malformed-keys.ts';
 import { isPoolKey } from './pool-key.ts';
+import type { KeySource } from './key-source.ts';
 import { Reserve } from './reserve.ts';
 import type { TakenKey } from './taken-key.ts';
-import { inDrawOrder, type WatchedPool } from './watched-pool.ts';
+import { inDrawOrder } from './watched-pool.ts';
 
 /** No healthy pool had a key. Waiting would not help: answer 503. */
 export class NoKeysError extends KeymillError {
@@ -19,7 +20,7 @@ export class NoKeysError extends KeymillError {
 export interface KeySupplyOptions extends HeldKeysOptions {
   /** Characters of a key. */
   readonly keyLength: number;
-  readonly pools: readonly WatchedPool[];
+  readonly pools: readonly KeySource[];
   /** Most keys held ready; {@link Demand} decides how many are. */
   readonly reserve: number;
   /** Reads which of these keys are bound already. Keys whose urls server is down count as free. */
@@ -192,7 +193,7 @@ export class KeySupply {
     // All requests of this turn of the event loop share the take.
     await setImmediate();
     const deadlineMs = this.#options.now() + ROUND_TIMEOUT_MS;
-    const tried = new Set<WatchedPool>();
+    const tried = new Set<KeySource>();
     for (;;) {
       const next = inDrawOrder(this.#options.pools).find((candidate) => !tried.has(candidate));
       if (next === undefined || this.#isClosed) break;
@@ -206,7 +207,7 @@ export class KeySupply {
   }
 
   /** @returns whether the pool has more to give now */
-  async #takeFrom(from: WatchedPool): Promise<'more' | 'exhausted' | 'failed'> {
+  async #takeFrom(from: KeySource): Promise<'more' | 'exhausted' | 'failed'> {
     const needed = this.#waiters.length + Math.max(0, this.#demand.target - this.#reserve.size);
     const count = Math.max(1, from.isSuspect ? Math.max(needed, SUSPECT_TAKE) : needed);
     const { keys, result } = await this.#take(from, count);
@@ -216,7 +217,7 @@ export class KeySupply {
 
   /** Takes keys that nobody holds yet. The caller holds them then. */
   async #take(
-    from: WatchedPool,
+    from: KeySource,
     count: number,
   ): Promise<{ readonly keys: TakenKey[]; readonly result: 'more' | 'exhausted' | 'failed' }> {
     try {
@@ -239,7 +240,7 @@ export class KeySupply {
   }
 
   /** Holds the keys of a take. Texts that are no keys end the drawing from this pool. */
-  #hold(from: WatchedPool, texts: readonly string[]): TakenKey[] {
+  #hold(from: KeySource, texts: readonly string[]): TakenKey[] {
     const { keyLength } = this.#options;
     const keys = texts.filter((text) => isPoolKey(text, keyLength));
     if (keys.length < texts.length) {

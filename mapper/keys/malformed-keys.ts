@@ -1,8 +1,8 @@
 import type { Log } from '../../runtime/log.ts';
-import type { WatchedPool } from './watched-pool.ts';
+import type { KeySource } from './key-source.ts';
 
 export interface MalformedTake {
-  readonly from: WatchedPool;
+  readonly from: KeySource;
   readonly malformed: readonly string[];
   /** Whether the take also returned keys. */
   readonly hadKeys: boolean;

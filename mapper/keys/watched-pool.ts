@@ -3,6 +3,7 @@ import { isContradiction, MismatchError, type Contradiction } from '../../db/sto
 import type { Breaker } from '../../runtime/breaker.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import type { KeySource } from './key-source.ts';
 import { isPoolKey } from './pool-key.ts';
 import { Refusal, type RefusalReason } from './refusal.ts';
 
@@ -30,7 +31,7 @@ const MALFORMED_REST_MS = 5_000;
 const HEAD_TEXTS = 16;
 
 /** A pool of keys, and the mapper's observations of it: health, level, and whether its keys are suspect. */
-export class WatchedPool {
+export class WatchedPool implements KeySource {
   readonly pool: Pool;
   readonly #options: WatchedPoolOptions;
   readonly #refusal: Refusal;
@@ -141,7 +142,7 @@ export class WatchedPool {
  * The healthy pools in the order in which to draw: clean before suspect, then the fullest by last known
  * level. A pool last seen empty stays in the list, because it may have been refilled since.
  */
-export function inDrawOrder(pools: readonly WatchedPool[]): WatchedPool[] {
+export function inDrawOrder(pools: readonly KeySource[]): KeySource[] {
   return pools
     .filter(({ isHealthy }) => isHealthy)
     .sort((a, b) => Number(a.isSuspect) - Number(b.isSuspect) || b.level - a.level);

@@ -10,19 +10,13 @@ import {
   readCacheRedis,
   readStores,
   readUrlsReplicas,
+  type KeySourceName,
   type RedisShardConfig,
   type StoresConfig,
   type UrlsReplicaConfig,
 } from './stores.ts';
 import { readWebhooks, type WebhooksConfig } from './webhooks.ts';
-
-export interface ZooKeeperConfig {
-  /** `host:port,host:port/chroot` */
-  readonly connect: string;
-  /** `user:password`. Undefined: everybody may change our nodes. */
-  readonly auth?: string | undefined;
-  readonly sessionTimeoutMs: number;
-}
+import { findZooKeeper, readZooKeeper, type ZooKeeperConfig } from './zookeeper.ts';
 
 export interface ListenConfig {
   readonly host: string;
@@ -34,7 +28,6 @@ export interface ProcessConfig {
   readonly id: string;
   readonly logLevel: LogLevel;
   readonly admin: AdminConfig;
-  readonly zookeeper: ZooKeeperConfig;
   readonly stores: StoresConfig;
 }
 
@@ -51,6 +44,7 @@ export interface PoolLimits {
 }
 
 export interface ProducerConfig extends ProcessConfig {
+  readonly zookeeper: ZooKeeperConfig;
   /** The most shards that it holds. */
   readonly capacity: number;
   readonly pools: PoolLimits;
@@ -69,6 +63,8 @@ const SIGNUPS = ['open', 'closed'] as const;
 export type Signup = (typeof SIGNUPS)[number];
 
 export interface MapperConfig extends ProcessConfig {
+  /** Undefined: a small cluster, which has no ZooKeeper. */
+  readonly zookeeper: ZooKeeperConfig | undefined;
   readonly http: ListenConfig;
   /** Processes that serve one port. Above 1 a parent process supervises them. */
   readonly processes: number;
@@ -118,7 +114,8 @@ export type TargetConfig = Pick<MapperConfig, 'publicUrl' | 'allowPrivateTargets
 
 /** The settings that `keymill` needs. */
 export interface OperatorConfig {
-  readonly zookeeper: ZooKeeperConfig;
+  /** Undefined: a small cluster, which has no ZooKeeper. */
+  readonly zookeeper: ZooKeeperConfig | undefined;
   readonly stores: StoresConfig;
   /** For the admin ports of producers and mappers. */
   readonly adminToken: string | undefined;
@@ -146,7 +143,8 @@ export function readProducerConfig(source?: Source): ProducerConfig {
   const env = new Env(source);
   const pools = readPoolLimits(env);
   const config: ProducerConfig = {
-    ...readProcess(env),
+    ...readProcess(env, 'pools'),
+    zookeeper: readZooKeeper(env),
     capacity: env.integer('PRODUCER_CAPACITY', DEFAULTS.capacity, 1, 1_024),
     pools,
     batchSize: env.integer('BATCH_SIZE', 20_000, 1, 100_000),
@@ -166,6 +164,7 @@ export function readMapperConfig(source?: Source): MapperConfig {
   const { stores } = general;
   const config: MapperConfig = {
     ...general,
+    zookeeper: findZooKeeper(env, stores),
     http: readHttp(env),
     processes: env.integer('PROCESSES', 1, 1, 64),
     ...readTargets(env),
@@ -214,9 +213,10 @@ export function readZooKeeperConfig(source?: Source): ZooKeeperConfig {
 /** @throws ConfigError listing every fault */
 export function readOperatorConfig(source?: Source): OperatorConfig {
   const env = new Env(source);
+  const stores = readStores(env);
   const config = {
-    zookeeper: readZooKeeper(env),
-    stores: readStores(env),
+    zookeeper: findZooKeeper(env, stores),
+    stores,
     adminToken: readAdminToken(env),
     blobs: readBlobs(env),
   };
@@ -224,7 +224,8 @@ export function readOperatorConfig(source?: Source): OperatorConfig {
   return config;
 }
 
-function readProcess(env: Env): ProcessConfig {
+/** @param source where keys come from, whatever the variables say */
+function readProcess(env: Env, source?: KeySourceName): ProcessConfig {
   // In a container, the host name is the name of the container.
   const id = env.find('ID')?.replace('{hostname}', hostname()) ?? `${hostname()}-${process.pid}`;
   if (!/^[A-Za-z0-9][A-Za-z0-9._-]{0,62}$/.test(id))
@@ -233,32 +234,8 @@ function readProcess(env: Env): ProcessConfig {
     id,
     logLevel: env.oneOf('LOG_LEVEL', LOG_LEVELS, 'info'),
     admin: readAdmin(env),
-    zookeeper: readZooKeeper(env),
-    stores: readStores(env),
+    stores: readStores(env, source),
   };
-}
-
-function readZooKeeper(env: Env): ZooKeeperConfig {
-  const connect = env.string('ZOOKEEPER', 'host:port,host:port/chroot');
-  if (connect !== '' && !/^[^,/:@\s]+:\d{1,5}(,[^,/:@\s]+:\d{1,5})*(\/[^\s]*[^\s/])?$/.test(connect)) {
-    env.fault('ZOOKEEPER', 'host:port,host:port with an optional /chroot, without user and password');
-  }
-  return {
-    connect,
-    auth: readZooKeeperAuth(env),
-    sessionTimeoutMs: env.integer('SESSION_TIMEOUT_MS', 6_000, 500, 600_000),
-  };
-}
-
-/** zkCli.sh reads both from one line, so they contain no blanks. */
-function readZooKeeperAuth(env: Env): string | undefined {
-  const auth = env.find('ZOOKEEPER_AUTH');
-  if (auth !== undefined && !/^[A-Za-z0-9][\w.-]*:[\x21-\x7e]+$/.test(auth))
-    env.fault(
-      'ZOOKEEPER_AUTH',
-      'user:password: a user of letters, digits, . _ -, and a password of visible ASCII characters',
-    );
-  return auth;
 }
 
 function readPoolLimits(env: Env): PoolLimits {

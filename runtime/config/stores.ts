@@ -32,9 +32,18 @@ export interface KeySpaceConfig {
   readonly regionBits: number;
 }
 
+const KEY_SOURCES = ['pools', 'counter'] as const;
+/**
+ * Where a mapper gets keys: from the pools that producers fill, or from a counter that all mappers share. A
+ * cluster with the counter needs neither producers and keys-dbs nor ZooKeeper.
+ */
+export type KeySourceName = (typeof KEY_SOURCES)[number];
+
 /** All stores. The same for producers, mappers and the operator's command. */
 export interface StoresConfig {
+  readonly keySource: KeySourceName;
   readonly redis: readonly RedisShardConfig[];
+  /** Empty in a small cluster. */
   readonly keysDbs: readonly KeysDbConfig[];
   readonly urlsDbs: readonly UrlsDbConfig[];
   /** Undefined: there are no accounts. */
@@ -43,13 +52,19 @@ export interface StoresConfig {
   readonly quarantineMs: number;
 }
 
-export function readStores(env: Env): StoresConfig {
+/** @param source where keys come from, whatever `KEYMILL_KEY_SOURCE` says */
+export function readStores(env: Env, source?: KeySourceName): StoresConfig {
   const keys = readKeySpace(env);
+  const keySource = source ?? env.oneOf('KEY_SOURCE', KEY_SOURCES, 'pools');
+  const usersDb = readUsersDb(env);
+  if (keySource === 'counter' && usersDb === undefined)
+    env.fault('USERS_DB', `the users database, which has the mark of the counter: ${MYSQL.example}`);
   return {
+    keySource,
     redis: readRedis(env),
-    keysDbs: readKeysDbs(env, keys.regionBits),
+    keysDbs: readKeysDbs(env, keys.regionBits, keySource),
     urlsDbs: readUrlsDbs(env),
-    usersDb: readUsersDb(env),
+    usersDb,
     keys,
     quarantineMs: env.integer('QUARANTINE_MS', 600_000, 1_000, 30 * 86_400_000),
   };
@@ -103,17 +118,26 @@ function parseRedis(env: Env, variable: 'REDIS' | 'CACHE_REDIS', value: string):
   return shards;
 }
 
-function readKeysDbs(env: Env, regionBits: number): KeysDbConfig[] {
+/** The last region of the key space belongs to the counter, so no keys-db may have it. */
+export function counterRegionOf(regionBits: number): number {
+  return 2 ** regionBits - 1;
+}
+
+function readKeysDbs(env: Env, regionBits: number, source: KeySourceName): KeysDbConfig[] {
   const expected = 'keys-db-1=mysql://user:password@host:port/database,keys-db-2=…';
-  const shards = splitList(env.string('KEYS_DBS', expected)).flatMap((entry) => {
+  const list = source === 'counter' ? env.find('KEYS_DBS') : env.string('KEYS_DBS', expected);
+  const most = counterRegionOf(regionBits);
+  const shards = splitList(list ?? '').flatMap((entry) => {
     const [name, url] = splitOnce(entry, '=');
     const number = Number(/^keys-db-([1-9]\d{0,4})$/.exec(name)?.[1] ?? Number.NaN);
     if (Number.isNaN(number) || url === undefined) {
       env.fault('KEYS_DBS', expected);
       return [];
     }
-    if (number > 2 ** regionBits)
-      env.fault('KEYS_DBS', `no number above ${2 ** regionBits} (${regionBits} region bits): ${name}`);
+    if (number > most) {
+      const why = `${regionBits} region bits, of which the last region belongs to the counter`;
+      env.fault('KEYS_DBS', `no number above ${most} (${why}): ${name}`);
+    }
     return [{ name, url: readUrl(env, 'KEYS_DBS', url, MYSQL), region: number - 1 }];
   });
   requireDistinct(env, 'KEYS_DBS', shards);

@@ -10,6 +10,7 @@ export const VARIABLES = {
   },
   ZOOKEEPER: {
     meaning: 'ZooKeeper connect string: host:port,host:port, with an optional /chroot at the end',
+    default: 'none, only where KEYMILL_KEY_SOURCE is counter',
   },
   ZOOKEEPER_AUTH: {
     meaning:
@@ -25,7 +26,18 @@ export const VARIABLES = {
     unit: 'ms',
   },
   REDIS: { meaning: 'key pools: name=redis://host:port,name=…', secret: true },
-  KEYS_DBS: { meaning: 'keys-db shards: keys-db-1=mysql://user:password@host:port/database,…', secret: true },
+  KEY_SOURCE: {
+    meaning:
+      'where mappers get keys: pools, which producers fill; or counter, which the first Redis and the users database keep',
+    tradeOff:
+      'the counter needs no producers, keys-dbs and ZooKeeper; what a killed mapper held is never used again',
+    default: 'pools',
+  },
+  KEYS_DBS: {
+    meaning: 'keys-db shards: keys-db-1=mysql://user:password@host:port/database,…',
+    default: 'none, only where KEYMILL_KEY_SOURCE is counter',
+    secret: true,
+  },
   URLS_DBS: {
     meaning:
       'urls servers with their slots: urls-1:0-15=mysql://…,urls-2:16-31=mysql://… (several ranges: 0-7+16-23)',

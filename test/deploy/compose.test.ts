@@ -99,7 +99,7 @@ describe('the secrets of a cluster in containers', () => {
         .map(([name, value]) => [name, value.replace('/run/secrets', runDir.secrets)]),
     );
     const { zookeeper, stores } = readOperatorConfig(environment);
-    expect(zookeeper.auth).to.equal(first.secrets.zookeeperAuth);
+    expect(zookeeper?.auth).to.equal(first.secrets.zookeeperAuth);
     expect(stores.redis.map(({ name }) => name)).to.have.length(4);
     expect(stores.keysDbs).to.have.length(4);
     expect(stores.urlsDbs.map(({ name }) => name)).to.deep.equal(['urls-1', 'urls-2']);

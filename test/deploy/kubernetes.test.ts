@@ -73,7 +73,7 @@ describe('deploy/kubernetes', () => {
       expect(producer.stores).to.deep.equal(mapper.stores);
       expect(preparation.stores).to.deep.equal(mapper.stores);
       for (const { zookeeper } of [mapper, producer, preparation])
-        expect(zookeeper.auth).to.equal('keymill:secret');
+        expect(zookeeper?.auth).to.equal('keymill:secret');
       const ports = Object.fromEntries(
         (containerOf('keymill-mapper').ports ?? []).map(({ name, containerPort }) => [name, containerPort]),
       );

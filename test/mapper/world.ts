@@ -96,6 +96,7 @@ export async function createWorld({
   if (hasUsers) await migrate(usersUrl, 'users', testLog);
   const mappers: TestMapper[] = [];
   const stores: MapperConfig['stores'] = {
+    keySource: 'pools',
     redis,
     urlsDbs: urls,
     keysDbs: [],

@@ -47,7 +47,7 @@ describe('operator: finding the cluster', () => {
   it('reads the file that up wrote, and validates it like the variables', () => {
     const KEYMILL_RUN_DIR = writeCluster('cluster', document);
     const { config, file } = findCluster({ KEYMILL_RUN_DIR, KEYMILL_KEY_SECRET: SECRET });
-    expect(config.zookeeper.connect).to.equal('127.0.0.1:1');
+    expect(config.zookeeper?.connect).to.equal('127.0.0.1:1');
     expect(config.stores.redis).to.deep.equal([{ name: 'redis-1', url: 'redis://127.0.0.1:6379' }]);
     expect(config.stores.keysDbs.map(({ name, region }) => [name, region])).to.deep.equal([['keys-db-1', 0]]);
     expect(config.stores.urlsDbs[0]?.slots).to.have.length(32);

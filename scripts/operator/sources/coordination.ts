@@ -7,8 +7,9 @@ import { PATHS } from '../../../coordinator/paths.ts';
 import { Session } from '../../../coordinator/session.ts';
 import { parseMapperMember, type MapperView } from '../../../mapper/member.ts';
 import { parseProducerMember, type ProducerMember } from '../../../producer/session/member.ts';
-import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
+import { UsageError } from '../../../runtime/terminal/errors.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
 
 /** The state of a cluster in ZooKeeper, read at about one moment. */
@@ -25,7 +26,10 @@ export interface Coordination {
 }
 
 /** Reads the state over a session of its own. */
-export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSignal): Promise<Coordination> {
+export async function readCoordination(
+  config: ZooKeeperConfig | undefined,
+  signal?: AbortSignal,
+): Promise<Coordination> {
   return withSession(config, signal, async (session) => {
     const [ensemble, locks, producers, mappers, drained] = await Promise.all([
       readEnsembleId(session),
@@ -48,12 +52,20 @@ export async function readCoordination(config: ZooKeeperConfig, signal?: AbortSi
   });
 }
 
-/** Opens a session, runs `work` and closes the session, so that no session is left to time out. */
+/**
+ * Opens a session, runs `work` and closes the session, so that no session is left to time out.
+ * @throws UsageError when the cluster has no ZooKeeper
+ */
 export async function withSession<T>(
-  { connect, auth, sessionTimeoutMs }: ZooKeeperConfig,
+  config: ZooKeeperConfig | undefined,
   signal: AbortSignal | undefined,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
+  if (config === undefined)
+    throw new UsageError(
+      'this cluster has no ZooKeeper: its keys come by counter, without producers and locks. ./scripts/keymill grow adds them',
+    );
+  const { connect, auth, sessionTimeoutMs } = config;
   const session = await Session.open({
     connect,
     auth,

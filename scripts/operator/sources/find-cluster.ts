@@ -2,8 +2,8 @@ import {
   readOperatorConfig,
   readZooKeeperConfig,
   type OperatorConfig,
-  type ZooKeeperConfig,
 } from '../../../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { readAnyClusterFile, type AnyClusterFile } from '../../cluster/cluster-file.ts';
 import { RunDir } from '../../cluster/run-dir.ts';
 

@@ -4,7 +4,7 @@ import { mapperPath } from '../../../coordinator/paths.ts';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
 import { whyOutOfReach } from '../../../runtime/admin-address.ts';
 import { askAdmin } from '../../../runtime/admin-client.ts';
-import type { ZooKeeperConfig } from '../../../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { messageOf } from '../../../runtime/errors.ts';
 import { ASK_DEADLINE_MS, askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
@@ -50,7 +50,7 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
 
 /** A foreign node among the mappers counts as one that does not answer: it may be a mapper. */
 async function readNamed(
-  config: ZooKeeperConfig,
+  config: ZooKeeperConfig | undefined,
   isKnownOtherwise: boolean,
 ): Promise<readonly MapperAddress[]> {
   try {
