@@ -3,7 +3,6 @@ import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { MapperMembership } from './membership.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
   readonly config: MapperConfig;
@@ -42,7 +41,11 @@ export async function openPresence(
     host: hostname(),
     since: isoNow(),
   };
-  if (config.zookeeper !== undefined) stack.use(new MapperMembership(config.zookeeper, member, log));
+  if (config.zookeeper !== undefined) {
+    // Only then is the client of ZooKeeper loaded.
+    const { MapperMembership } = await import('./membership.ts');
+    stack.use(new MapperMembership(config.zookeeper, member, log));
+  }
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
