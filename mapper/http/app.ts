@@ -1,4 +1,5 @@
 import { createRequire } from 'node:module';
+import type * as KoaRouter from '@koa/router';
 import type { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../../runtime/log.ts';
@@ -7,7 +8,7 @@ import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
 import { requestIdOf, type RequestIds } from './request-id.ts';
 
 /** Its form for `import` imports node:http: see runtime/node-http.ts. */
-const koaRouter: typeof import('@koa/router') = createRequire(import.meta.url)('@koa/router');
+const koaRouter: typeof KoaRouter = createRequire(import.meta.url)('@koa/router');
 
 export interface AppOptions {
   readonly addRoutes: (router: Router) => void;
