@@ -3,6 +3,8 @@ import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
+import type { HeldByMapper } from './keys/held-by-mapper.ts';
+import { RedisMembership } from './redis-membership.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
   readonly config: MapperConfig;
@@ -11,13 +13,13 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
    * All keys that this mapper holds. Rejects when the list would be incomplete: the audit treats a missing
    * key as lost.
    */
-  readonly reserve: () => Promise<readonly string[]>;
+  readonly reserve: () => Promise<HeldByMapper>;
   readonly log: Log;
 }
 
 /**
- * Makes a mapper visible to operators and to the audit: one admin port and one znode, for any number of
- * processes.
+ * Makes a mapper visible to operators and to the audit: one admin port, and one znode or, without ZooKeeper,
+ * one entry in Redis, for any number of processes.
  */
 export async function openPresence(
   options: PresenceOptions,
@@ -29,7 +31,7 @@ export async function openPresence(
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': async () => ({ keys: await reserve() }) },
+      routes: { 'GET /reserve': reserve },
       log,
     }),
   );
@@ -41,7 +43,10 @@ export async function openPresence(
     host: hostname(),
     since: isoNow(),
   };
-  if (config.zookeeper !== undefined) {
+  if (config.zookeeper === undefined) {
+    const [first] = config.stores.redis;
+    if (first !== undefined) stack.use(new RedisMembership(first, member, log));
+  } else {
     // Only then is the client of ZooKeeper loaded.
     const { MapperMembership } = await import('./membership.ts');
     stack.use(new MapperMembership(config.zookeeper, member, log));
