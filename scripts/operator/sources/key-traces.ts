@@ -9,8 +9,8 @@ import type { OperatorConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
-import { readCoordination } from './coordination.ts';
 import { withKeysDb } from './keys-dbs.ts';
+import { askForMembers } from './membership.ts';
 import { withPool } from './pool-levels.ts';
 import { readReserve } from './reserves.ts';
 
@@ -94,13 +94,13 @@ export async function findInPools(
 /** The id of the mapper that holds the key, in reserve or in flight, if one does. */
 export async function findInMappers(
   inquiry: Inquiry,
-  { zookeeper, adminToken }: Pick<OperatorConfig, 'zookeeper' | 'adminToken'>,
+  config: Pick<OperatorConfig, 'zookeeper' | 'stores' | 'adminToken'>,
   key: string,
 ): Promise<string | undefined> {
-  const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
+  const coordination = await askForMembers(inquiry, config);
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, adminToken))),
+    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, config.adminToken))),
   );
   return mappers.find((_, index) => held[index]?.includes(key))?.id;
 }
