@@ -117,11 +117,17 @@ function ownOf(kind: MemberKind, { processesPerMapper }: Counts): MemberSpec['ow
 }
 
 function isOutdated(
-  { id, own }: MemberSpec,
+  { id, kind, own }: MemberSpec,
   addresses: Addresses,
   { state }: Pick<Launch, 'state'>,
 ): boolean {
-  return state.findRunning(id) !== undefined && state.configOf(id) !== fingerprintOf(addresses, own, state);
+  if (state.findRunning(id) === undefined) return false;
+  return state.configOf(id) !== fingerprintOf(settingsOf(kind, addresses), own, state);
+}
+
+/** A producer fills pools, whatever mappers take their keys from. */
+function settingsOf(kind: MemberKind, addresses: Addresses): Addresses {
+  return kind === 'producer' ? { ...addresses, keySource: undefined } : addresses;
 }
 
 /**
@@ -168,11 +174,11 @@ async function startMember(
     args: [join(REPOSITORY, kind, 'main.ts')],
     cwd: REPOSITORY,
     logFile: runDir.logOf(id),
-    env: processEnvironment({ runDir, state, addresses, own }),
+    env: processEnvironment({ runDir, state, addresses: settingsOf(kind, addresses), own }),
     dieWithParent: false,
   });
   launch.onSpawn(id, kind, identity);
-  state.recordConfig(id, fingerprintOf(addresses, ofKind, state));
+  state.recordConfig(id, fingerprintOf(settingsOf(kind, addresses), ofKind, state));
   return reserved;
 }
 

@@ -26,7 +26,9 @@ export function describePlan({ steps, next, undo }: Plan): string[] {
     ...(next === undefined
       ? ['The cluster is a full one. ./scripts/up --help shows how to change its numbers.']
       : [`Next:     ${GROW} --step ${next}`, `All:      ${GROW} --yes`]),
-    ...(undo === undefined ? [] : [`Undo:     ${GROW} --undo   (${undo}: ${SENTENCES[undo].undoes})`]),
+    ...(undo === undefined
+      ? []
+      : [`Undo:     ${GROW} --undo ${undo}`, `          ${SENTENCES[undo].undoes}`]),
   ];
   return [...table, '', ...(before === undefined ? [] : [before]), ...ways, AFTERWARDS];
 }

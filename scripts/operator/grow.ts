@@ -20,7 +20,8 @@ import { identityOf } from '../servers/identity.ts';
 interface GrowOptions {
   readonly yes?: true;
   readonly step?: StepName;
-  readonly undo?: true;
+  /** True: the last step, whichever it is. */
+  readonly undo?: StepName | true;
   readonly json?: true;
 }
 
@@ -33,7 +34,11 @@ export function addGrowCommand(program: Command, terminal: Terminal): void {
     )
     .addOption(new Option('--yes', 'make all steps that are left').conflicts(['step', 'undo']))
     .addOption(new Option('--step <name>', 'make this step').choices(STEPS).conflicts(['yes', 'undo']))
-    .addOption(new Option('--undo', 'undo the last step').conflicts(['yes', 'step']))
+    .addOption(
+      new Option('--undo [name]', 'undo the last step; with a name, only if it is this one')
+        .choices(STEPS)
+        .conflicts(['yes', 'step']),
+    )
     .option('--json', `${ONE_JSON_DOCUMENT}: {"steps":[{"name","state","why"}],"next","undo"}`)
     .action(async (options: GrowOptions) => grow(options, terminal));
 }
@@ -44,7 +49,7 @@ async function grow(options: GrowOptions, terminal: Terminal): Promise<void> {
   if (state === undefined) return advise(runDir, options, terminal);
   refuseOther(state);
   const stopping = new AbortController();
-  const changes = options.yes ?? options.undo ?? options.step !== undefined;
+  const changes = wantsChange(options);
   const plan = changes
     ? await changeAlone(runDir, options, stopping)
     : await planOf(launchOf(runDir, state, stopping.signal));
@@ -97,7 +102,7 @@ async function changeNow(options: GrowOptions, launch: Launch): Promise<Plan> {
     if (next === undefined) return plan;
     launch.progress.line(`${next.way === 'undo' ? 'undoing ' : ''}${next.step} …`);
     await makeStep(next, launch);
-    if (options.yes !== true) return planOf(launch);
+    if (options.yes === undefined) return planOf(launch);
   }
 }
 
@@ -106,16 +111,24 @@ async function changeNow(options: GrowOptions, launch: Launch): Promise<Plan> {
  * @throws RefusedError when the wanted one cannot be made now
  */
 function choose({ step, undo }: GrowOptions, plan: Plan): Unfinished | undefined {
-  if (undo) {
-    if (plan.undo === undefined)
-      throw new RefusedError('there is nothing to undo: the cluster is a small one');
-    return { step: plan.undo, way: 'undo' };
-  }
+  if (undo !== undefined) return chooseUndoing(undo, plan);
   const wanted = plan.steps.find(({ name }) => name === step);
   if (wanted === undefined) return plan.next === undefined ? undefined : { step: plan.next, way: 'grow' };
   if (wanted.state === 'done') return undefined;
   if (wanted.name !== plan.next) throw new RefusedError(`${wanted.name} must wait: ${wanted.why}`);
   return { step: wanted.name, way: 'grow' };
+}
+
+function chooseUndoing(wanted: StepName | true, { steps, undo }: Plan): Unfinished | undefined {
+  if (steps.some(({ name, state }) => name === wanted && state === 'open')) return undefined;
+  if (undo === undefined) throw new RefusedError('there is nothing to undo: the cluster is a small one');
+  if (wanted !== true && wanted !== undo)
+    throw new RefusedError(`${wanted} is not the last step. First: ./scripts/keymill grow --undo ${undo}`);
+  return { step: undo, way: 'undo' };
+}
+
+function wantsChange({ yes, step, undo }: GrowOptions): boolean {
+  return yes !== undefined || step !== undefined || undo !== undefined;
 }
 
 /** @throws UsageError when the cluster did not begin small, or has a wire */
@@ -130,17 +143,17 @@ function refuseOther(state: State): void {
 }
 
 /** For a cluster that does not run as processes here. @throws UsageError when steps should be made */
-function advise(runDir: RunDir, { yes, step, undo, json }: GrowOptions, terminal: Terminal): void {
+function advise(runDir: RunDir, options: GrowOptions, terminal: Terminal): void {
   const isElsewhere =
     findContainerMark(runDir) !== undefined || terminal.env['KEYMILL_URLS_DBS'] !== undefined;
   if (!isElsewhere)
     throw new UsageError(
       `no cluster is running here (${runDir.path}).\nStart a small one:  ./scripts/up --small`,
     );
-  if (yes ?? undo ?? step !== undefined)
+  if (wantsChange(options))
     throw new UsageError(
       'grow makes steps only for a cluster of processes that ./scripts/up runs here. Without an option it lists them.',
     );
-  if (json) printJson(terminal, { steps: BY_HAND });
+  if (options.json) printJson(terminal, { steps: BY_HAND });
   else printLines(terminal, BY_HAND);
 }
