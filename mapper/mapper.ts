@@ -28,7 +28,7 @@ import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
-import { openStores, readinessOf } from './stores.ts';
+import { openStores, readinessOf, type OpenStoresOptions } from './stores.ts';
 import { openWebhooks } from './webhook-delivery.ts';
 
 export interface RunningMapper {
@@ -45,7 +45,7 @@ export interface ServingMapper {
   readonly metrics: Metrics;
   readiness(): Readiness;
   /** Every key that it has taken and not yet bound. */
-  heldKeys(): string[];
+  held(): ReturnType<Service['held']>;
   /** Serves for another second, drains, returns its keys, closes everything. Abort the signal first. */
   stop(timing?: StopTiming): Promise<void>;
 }
@@ -92,7 +92,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       publicUrl,
       metrics,
       ready: () => serving.readiness(),
-      reserve: async () => serving.heldKeys(),
+      reserve: async () => serving.held(),
       log,
     });
     log.info({ url, publicUrl, admin: presence.adminUrl }, 'mapper serves');
@@ -123,10 +123,10 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
   const keyspace = createKeyspace(config.stores.keys);
-  const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
+  const counted = countBatches(metrics);
   // Nobody changes a link before the accounts are open.
   const events = createLinkEvents(() => accounts);
-  const stores = stack.use(await openStores({ config, keyspace, onBatch, events: events.wishes, log }));
+  const stores = stack.use(await openStores({ config, keyspace, ...counted, events: events.wishes, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
@@ -202,7 +202,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     publicUrl,
     metrics: registry,
     readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
-    heldKeys: () => service.supply.heldKeys(),
+    held: () => service.held(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
       service.live.endAll();
@@ -243,6 +243,23 @@ function createGates({ accounts, rules, service, links }: GatesParts): LinkGates
       return find(key);
     },
   });
+}
+
+/** What the stores report. */
+function countBatches({
+  bindBatchSize,
+  counterBatches,
+  counterWasted,
+  counterGoneBack,
+}: MapperMetrics): Pick<OpenStoresOptions, 'onBatch' | 'counterEvents'> {
+  return {
+    onBatch: (rows) => bindBatchSize.observe(rows),
+    counterEvents: {
+      onBatch: (by) => counterBatches.inc({ by }),
+      onWasted: (ids) => counterWasted.inc(ids),
+      onGoneBack: () => counterGoneBack.inc(),
+    },
+  };
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {

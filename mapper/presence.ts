@@ -3,6 +3,7 @@ import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
+import type { HeldByMapper } from './keys/held-by-mapper.ts';
 import { MapperMembership } from './membership.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
@@ -12,7 +13,7 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
    * All keys that this mapper holds. Rejects when the list would be incomplete: the audit treats a missing
    * key as lost.
    */
-  readonly reserve: () => Promise<readonly string[]>;
+  readonly reserve: () => Promise<HeldByMapper>;
   readonly log: Log;
 }
 
@@ -30,7 +31,7 @@ export async function openPresence(
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': async () => ({ keys: await reserve() }) },
+      routes: { 'GET /reserve': reserve },
       log,
     }),
   );

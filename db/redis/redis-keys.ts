@@ -16,6 +16,12 @@ export const INCARNATION_KEY = 'incarnation';
 export const KEYSPACE_KEY = 'keyspace';
 
 /**
+ * On the first pool's server: the last id that was given out by counter, a number. It is only a proposal,
+ * because a Redis may lose its last writes: the mark in the users database decides.
+ */
+export const COUNTER_KEY = 'keymill:counter';
+
+/**
  * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
  * and the highest id that was claimed for any part delivered here.
  */

@@ -140,7 +140,7 @@ export class KeySupply {
         'a pool handed out a key that is bound already',
       );
     }
-    from.suspect();
+    from.suspect(taken.key);
     this.#held.drop([taken], 'duplicate');
     const suspects = this.#reserve.remove((other) => other.from === from);
     if (suspects.length === 0) return;

@@ -11,6 +11,7 @@ import {
 } from '../../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 import { Child } from './child.ts';
+import type { Answers } from './process-messages.ts';
 
 export interface ProcessGroupOptions {
   readonly id: string;
@@ -94,14 +95,14 @@ export class ProcessGroup {
    * The keys that all processes hold. A process that is still loading, or is dead, holds none.
    * @throws KeymillError when a process does not answer: without the whole list no key may be declared lost
    */
-  async heldKeys(): Promise<string[]> {
+  async heldKeys(): Promise<Answers['reserve']> {
     try {
       const held = await Promise.all(
         [...this.#children.values()]
           .filter(({ mayHoldKeys }) => mayHoldKeys)
           .map(async (child) => child.ask('reserve', ASK_TIMEOUT_MS)),
       );
-      return held.flat();
+      return { keys: held.flatMap(({ keys }) => keys), ranges: held.flatMap(({ ranges }) => ranges) };
     } catch (cause) {
       throw new KeymillError(
         'PROCESS_SILENT',
