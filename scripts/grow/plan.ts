@@ -59,7 +59,8 @@ export interface Plan {
 /** What is done, what is next, and why the rest must wait. Pure. */
 export function planGrowth(sight: Sight): Plan {
   const judged = STEPS.map((name) => judge(name, sight));
-  const next = judged.find(({ state }) => state !== 'done')?.name;
+  // Whatever a step that was interrupted has stopped, such as a mapper, its repetition starts again.
+  const next = sight.unfinished?.step ?? judged.find(({ state }) => state !== 'done')?.name;
   const steps = judged.map((step): PlannedStep => {
     if (step.state === 'done' || step.name === next) return step;
     return {

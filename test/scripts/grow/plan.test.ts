@@ -80,6 +80,16 @@ describe('planGrowth', () => {
       'it was interrupted',
     ],
     [
+      'a kill while a mapper was restarted',
+      after(4, {
+        unfinished: { step: 'stores', way: 'grow' },
+        mappers: [mapper('mapper-1'), { id: 'mapper-2', isReady: false, isOutdated: false }],
+      }),
+      '~++~..',
+      'stores',
+      'it was interrupted',
+    ],
+    [
       'a pool at its low watermark',
       after(5, { pools: [...FULL_POOLS.slice(1), { name: 'redis-1', level: 4_000, low: 4_000 }] }),
       '++++~.',
