@@ -4,7 +4,7 @@ import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import type { HeldByMapper } from './keys/held-by-mapper.ts';
-import { MapperMembership } from './membership.ts';
+import { RedisMembership } from './redis-membership.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
   readonly config: MapperConfig;
@@ -18,8 +18,8 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
 }
 
 /**
- * Makes a mapper visible to operators and to the audit: one admin port and one znode, for any number of
- * processes.
+ * Makes a mapper visible to operators and to the audit: one admin port, and one znode or, without ZooKeeper,
+ * one entry in Redis, for any number of processes.
  */
 export async function openPresence(
   options: PresenceOptions,
@@ -43,7 +43,14 @@ export async function openPresence(
     host: hostname(),
     since: isoNow(),
   };
-  if (config.zookeeper !== undefined) stack.use(new MapperMembership(config.zookeeper, member, log));
+  if (config.zookeeper === undefined) {
+    const [first] = config.stores.redis;
+    if (first !== undefined) stack.use(new RedisMembership(first, member, log));
+  } else {
+    // Only then is the client of ZooKeeper loaded.
+    const { MapperMembership } = await import('./membership.ts');
+    stack.use(new MapperMembership(config.zookeeper, member, log));
+  }
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }
