@@ -10,7 +10,12 @@ import { ASK_DEADLINE_MS, askOnly } from './ask.ts';
 import { readCoordination } from './coordination.ts';
 import type { Cluster } from './find-cluster.ts';
 
-const Reserve = z.object({ keys: z.array(z.string()) });
+const Reserve = z.object({
+  keys: z.array(z.string()),
+  // A mapper of an earlier release has none.
+  ranges: z.array(z.object({ region: z.int(), first: z.int(), last: z.int() })).default([]),
+});
+type Reserve = z.infer<typeof Reserve>;
 
 interface MapperAddress {
   readonly id: string;
@@ -19,16 +24,16 @@ interface MapperAddress {
   readonly host?: string | null;
 }
 
-/** Every key that a mapper holds: its reserve, and the taken keys in flight. */
+/** Every key that a mapper holds: its reserve, the taken keys in flight, and ids whose keys it will use. */
 export async function readReserve(
   { id, admin, host = null }: MapperAddress,
   token: string | undefined,
-): Promise<string[]> {
+): Promise<Reserve> {
   if (admin === null) throw new Error(`${id} publishes no admin address`);
   const outOfReach = whyOutOfReach({ admin, host }, hostname());
   if (outOfReach !== undefined) throw new Error(outOfReach);
   const address = { url: admin, token };
-  return Reserve.parse(await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_DEADLINE_MS })).keys;
+  return Reserve.parse(await askAdmin(address, 'GET', '/reserve', { timeoutMs: ASK_DEADLINE_MS }));
 }
 
 /**
@@ -65,7 +70,7 @@ async function readNamed(
 
 async function tryReserve(mapper: MapperAddress, token: string | undefined): Promise<MapperReserve> {
   try {
-    return { mapper: mapper.id, keys: await readReserve(mapper, token) };
+    return { mapper: mapper.id, ...(await readReserve(mapper, token)) };
   } catch (error) {
     return { mapper: mapper.id, keys: undefined, reason: messageOf(error) };
   }
