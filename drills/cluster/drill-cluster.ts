@@ -175,6 +175,15 @@ export class DrillCluster {
     if (error !== undefined) throw error;
   }
 
+  /**
+   * Runs an operator's command, and kills it by SIGKILL after `killAfterMs`.
+   * @returns whether it had ended before, with exit code 0
+   */
+  async keymillKilled(killAfterMs: number, ...args: string[]): Promise<boolean> {
+    const { error } = await runKeymill(this.runDir, args, { signal: AbortSignal.timeout(killAfterMs) });
+    return error === undefined;
+  }
+
   async close(): Promise<void> {
     this.#heldPorts.release();
     await this.session.close();
