@@ -14,6 +14,10 @@ interface CommandEntry {
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  shorten: {
+    summary: 'make a short link, or many',
+    load: async () => (await import('./shorten.ts')).addShortenCommand,
+  },
   status: {
     summary: 'the whole cluster on one screen',
     load: async () => (await import('./status.ts')).addStatusCommand,

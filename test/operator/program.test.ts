@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { runKeymill } from './run-keymill.ts';
 
 const COMMANDS = [
+  'shorten',
   'status',
   'locks',
   'locks release',
@@ -55,6 +56,7 @@ describe('keymill: the command line', () => {
       ['urls'],
       ['urls', 'restored'],
       ['import'],
+      ['shorten'],
       ['where'],
       ['bench', 'everything'],
     ]) {
