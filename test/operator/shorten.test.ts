@@ -258,7 +258,7 @@ describe('keymill shorten', function () {
   });
 
   it('tells a service that is away, that redirects, or that is no Keymill', async () => {
-    await using other = await serve((_, response) => response.end('<html>'));
+    await using other = await serve((_, response) => void response.end('<html>'));
     await using moved = await serve((_, response) => {
       response.writeHead(308, { Location: 'https://go.example/urls' }).end();
     });
