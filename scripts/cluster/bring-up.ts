@@ -15,13 +15,14 @@ import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
-import { resolveShape, type Shape } from './shape.ts';
+import { isSmall, onSmallCluster, resolveShape, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
 /** The numbers of a first start without options. */
 const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
+const SMALL_COUNTS: Counts = { producers: 0, mappers: 1, processesPerMapper: 1 };
 
 /**
  * Brings the cluster to the state that the options describe: starts missing processes, stops surplus ones,
@@ -44,10 +45,12 @@ export async function bringUp(
     state.recordCounts(undefined);
     for (const { id } of state.processes()) state.forgetProcess(id);
   }
+  refuseFullOptions(options, shape);
   refuseLateOpening(options, state);
-  state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
-  const before = { shape: state.shape, counts: state.counts };
+  if (!isSmall(shape)) state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
+  const before = { shape: state.shape, setup: state.setup, counts: state.counts };
   state.recordShape(shape);
+  if (isSmall(shape)) state.recordSetup({ keySource: 'counter', memory: 'small' });
   const startedHere: string[] = [];
   const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
     startedHere.push(id);
@@ -63,7 +66,10 @@ export async function bringUp(
   } catch (error) {
     await stopStarted(state, startedHere, progress);
     // Only processes that ran before this call still run.
-    if (before.shape !== undefined) state.recordShape(before.shape);
+    if (before.shape !== undefined) {
+      state.recordShape(before.shape);
+      state.recordSetup(before.setup);
+    }
     state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
     throw signal.aborted ? signal.reason : explain(error);
   }
@@ -74,7 +80,7 @@ async function startMembers(
   launch: Launch,
 ): Promise<ClusterFile> {
   const { runDir, state, progress } = launch;
-  const before = state.counts ?? DEFAULT_COUNTS;
+  const before = state.counts ?? (isSmall(shape) ? SMALL_COUNTS : DEFAULT_COUNTS);
   const counts: Counts = {
     producers: options.producers ?? before.producers,
     mappers: options.mappers ?? before.mappers,
@@ -89,9 +95,8 @@ async function startMembers(
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
   try {
-    progress.line(
-      `${counted(counts.producers, 'producer')} and ${counted(counts.mappers, 'mapper')} started`,
-    );
+    const members = isSmall(shape) ? '' : `${counted(counts.producers, 'producer')} and `;
+    progress.line(`${members}${counted(counts.mappers, 'mapper')} started`);
     const workers = await waitUntilReady(counts, addresses, launch);
     await endSurplusRedis(shape, launch);
     const file = describeCluster({ shape, counts, addresses, state, workers, blobs: blobsOf(runDir) });
@@ -108,6 +113,14 @@ async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promi
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
   if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
   await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
+}
+
+function refuseFullOptions({ producers, zookeeperOpen }: UpOptions, shape: Shape): void {
+  const given = [
+    ...(producers === undefined ? [] : ['--producers']),
+    ...(zookeeperOpen ? ['--zookeeper-open'] : []),
+  ];
+  if (isSmall(shape) && given.length > 0) throw new UsageError(onSmallCluster(given));
 }
 
 /** Nodes that belong to credentials stay so in the data of ZooKeeper. */

@@ -14,6 +14,9 @@ export interface UpOptions extends WantedShape {
   readonly containers: boolean;
 }
 
+/** What a small cluster has none of, or exactly one. */
+const FULL_ONLY = ['producers', 'keysDbs', 'redis', 'zookeepers', 'mysqlServers', 'zookeeperOpen'];
+
 /**
  * Parses the command line of `./scripts/up`.
  * @throws CommanderError after it has printed the help or the fault
@@ -24,6 +27,14 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
       'Starts a whole cluster on this machine: ZooKeeper, Redis, MariaDB, producers and mappers. On a running ' +
         'cluster it starts the parts that are missing, and scales producers and mappers up or down. ' +
         'Ctrl-C stops the cluster.',
+    )
+    .addOption(
+      new Option(
+        '--small',
+        'for one small host: one MariaDB, one Redis, one mapper; keys come by counter, without ZooKeeper and producers',
+      )
+        .default(false)
+        .conflicts(FULL_ONLY),
     )
     .addOption(count('--producers', 'producers (default: 3)', { max: 64 }))
     .addOption(count('--mappers', 'mappers (default: 2)', { max: 64 }))

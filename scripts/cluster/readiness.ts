@@ -77,13 +77,8 @@ export async function untilNothingIsMissing(
 ): Promise<WorkerPids> {
   const log = createLog('up', 'up', 'silent');
   const { zookeeper: connect, zookeeperAuth: auth } = (await look()).addresses;
-  const session = await Session.open({
-    connect,
-    auth,
-    timeoutMs: 4_000,
-    log,
-    signal,
-  });
+  const session =
+    connect === '' ? undefined : await Session.open({ connect, auth, timeoutMs: 4_000, log, signal });
   try {
     const startedAt = performance.now();
     const deadline = startedAt + READY_TIMEOUT_MS;
@@ -106,7 +101,7 @@ export async function untilNothingIsMissing(
       await delay(100, undefined, { signal }).catch(() => undefined);
     }
   } finally {
-    await session.close();
+    await session?.close();
   }
 }
 
@@ -155,8 +150,9 @@ interface Findings {
   readonly cause: string | undefined;
 }
 
+/** @param session undefined: there is no ZooKeeper, and so no producer */
 async function lookAround(
-  session: Session,
+  session: Session | undefined,
   { producers: producersAt, mappers: mappersAt, addresses }: Places,
 ): Promise<Findings> {
   const producers = await Promise.all(
@@ -210,11 +206,15 @@ interface ProducerView {
   readonly samples: readonly Sample[];
 }
 
-async function lookAtProducer(session: Session, id: string, admin: string): Promise<ProducerView> {
+async function lookAtProducer(
+  session: Session | undefined,
+  id: string,
+  admin: string,
+): Promise<ProducerView> {
   const [readyz, metrics, node] = await Promise.all([
     tryGet(`${admin}/readyz`),
     tryGet(`${admin}/metrics`),
-    session.get(producerPath(id)).catch(() => undefined),
+    session?.get(producerPath(id)).catch(() => undefined),
   ]);
   const member = parseProducerMember(parseJson(node?.data ?? ''));
   return {
@@ -237,10 +237,12 @@ function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missi
 }
 
 function lowPools(
-  { redis }: Addresses,
+  { redis, keysDbs }: Addresses,
   samples: readonly Sample[],
   producers: readonly ProducerView[],
 ): Missing[] {
+  // Pools are filled from keys-dbs.
+  if (keysDbs.length === 0) return [];
   return redis.flatMap(({ name }) => {
     const levels = samples.filter(
       (sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name,

@@ -11,7 +11,7 @@ import {
 import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
 import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
-import { mysqlServersOf, type Shape } from './shape.ts';
+import { isSmall, mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
 
 /** What every start of a process needs. */
@@ -36,7 +36,7 @@ const USUAL_PORTS = { zookeeper: 2181, quorum: 2888, election: 3888, redis: 6379
  */
 export async function startServers(shape: Shape, launch: Launch): Promise<void> {
   const starts = [
-    startEnsemble(shape, launch),
+    ...(isSmall(shape) ? [] : [startEnsemble(shape, launch)]),
     ...numbered('redis', shape.redis).map(async (id, index) =>
       startRedisOf(id, USUAL_PORTS.redis + index, launch),
     ),

@@ -6,6 +6,7 @@ import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { isRunning, ProcessIdentity } from '../servers/identity.ts';
 import { ClusterError } from './errors.ts';
 import { FolderIdentity, isCopy, writePrivateFile, type RunDir } from './run-dir.ts';
+import type { KeySourceName } from '../../runtime/config/stores.ts';
 import type { Shape } from './shape.ts';
 
 /** The kinds of processes. `down` stops them in this order. */
@@ -30,6 +31,10 @@ const StateFile = z.object({
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
     .optional(),
+  /** Where mappers get keys. Absent: from the pools. */
+  keySource: z.enum(['pools', 'counter']).optional(),
+  /** How much memory servers and mappers are started with. Absent: the usual. */
+  memory: z.enum(['small', 'full']).optional(),
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
   /** How many of each are meant to run; absent when the cluster is down. */
@@ -62,6 +67,12 @@ export interface Counts {
   readonly producers: number;
   readonly mappers: number;
   readonly processesPerMapper: number;
+}
+
+/** What besides its shape makes a cluster small or full. While a cluster grows, it is neither. */
+export interface Setup {
+  readonly keySource: KeySourceName;
+  readonly memory: 'small' | 'full';
 }
 
 /**
@@ -149,6 +160,11 @@ export class State {
     return this.#data.shape;
   }
 
+  get setup(): Setup {
+    const { keySource = 'pools', memory = 'full' } = this.#data;
+    return { keySource, memory };
+  }
+
   get isEstablished(): boolean {
     return this.#data.established;
   }
@@ -175,6 +191,10 @@ export class State {
 
   recordShape(shape: Shape): void {
     this.#change({ shape });
+  }
+
+  recordSetup(setup: Partial<Setup>): void {
+    this.#change(setup);
   }
 
   recordEstablished(): void {

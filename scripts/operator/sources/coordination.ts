@@ -9,8 +9,8 @@ import { parseMapperMember, type MapperView } from '../../../mapper/member.ts';
 import { parseProducerMember, type ProducerMember } from '../../../producer/session/member.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
-import { UsageError } from '../../../runtime/terminal/errors.ts';
 import { ASK_DEADLINE_MS } from './ask.ts';
+import { noZooKeeper } from './no-zookeeper.ts';
 
 /** The state of a cluster in ZooKeeper, read at about one moment. */
 export interface Coordination {
@@ -61,10 +61,7 @@ export async function withSession<T>(
   signal: AbortSignal | undefined,
   work: (session: Session) => Promise<T>,
 ): Promise<T> {
-  if (config === undefined)
-    throw new UsageError(
-      'this cluster has no ZooKeeper: its keys come by counter, without producers and locks. ./scripts/keymill grow adds them',
-    );
+  if (config === undefined) throw noZooKeeper();
   const { connect, auth, sessionTimeoutMs } = config;
   const session = await Session.open({
     connect,

@@ -8,6 +8,7 @@ import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { readAnyClusterFile, type AnyClusterFile } from '../../cluster/cluster-file.ts';
 import { UsageError } from '../../../runtime/terminal/errors.ts';
 import { RunDir } from '../../cluster/run-dir.ts';
+import { noZooKeeper } from './no-zookeeper.ts';
 
 type Source = Readonly<Record<string, string | undefined>>;
 
@@ -40,7 +41,9 @@ export function findCluster(env: Source): Cluster {
  */
 export function findEnsemble(env: Source): ZooKeeperConfig {
   if (env['KEYMILL_ZOOKEEPER']) return readZooKeeperConfig(env);
+  if (env['KEYMILL_KEY_SOURCE'] === 'counter') throw noZooKeeper();
   const file = readAnyClusterFile(runDirOf(env).clusterFile);
+  if (file.zookeeper.connect === '') throw noZooKeeper();
   return readZooKeeperConfig({ ...env, ...ensembleOf(file) });
 }
 
@@ -96,6 +99,7 @@ function variablesOf(file: AnyClusterFile): Source {
       file.urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
     ),
     KEYMILL_USERS_DB: file.usersDb.url,
+    KEYMILL_KEY_SOURCE: file.keySource,
     ...(file.blobs !== undefined && { KEYMILL_BLOBS: file.blobs, KEYMILL_BLOBS_FILE: undefined }),
     ...(file.adminToken !== undefined && {
       KEYMILL_ADMIN_TOKEN: file.adminToken,
