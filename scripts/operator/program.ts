@@ -58,6 +58,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'create the databases and bring their tables up to date',
     load: async () => (await import('./prepare.ts')).addPrepareCommand,
   },
+  service: {
+    summary: 'let systemd run the cluster, so that it comes back after a reboot',
+    load: async () => (await import('./service.ts')).addServiceCommand,
+  },
   zookeeper: {
     summary: 'adopt the ensemble after ZooKeeper was wiped, replaced or put back',
     load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,

@@ -12,6 +12,9 @@ const COMMANDS = [
   'producers drain',
   'where',
   'stats',
+  'service install',
+  'service remove',
+  'service status',
   'keys generate',
   'audit',
   'prepare',
@@ -57,6 +60,7 @@ describe('keymill: the command line', () => {
       ['urls', 'restored'],
       ['import'],
       ['shorten'],
+      ['service'],
       ['where'],
       ['bench', 'everything'],
     ]) {
