@@ -74,6 +74,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
     qr: [],
+    // Drawings of numbers, as pieces of pages.
+    charts: ['http'],
     // What is in a file that somebody posts.
     pictures: ['http'],
     images: ['cache', 'http', 'jobs', 'links', 'pictures', 'reservations', 'shorten'],
