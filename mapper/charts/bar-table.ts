@@ -1,6 +1,6 @@
-import { escapeHtml } from '../http/page.ts';
+import { html, type Html } from '../http/html.ts';
 import { clicks, type Clicks } from './clicks.ts';
-import { COLUMNS } from './time-chart.ts';
+import { COLUMNS, numberCells } from './time-chart.ts';
 
 /** Clicks of one value: of visitors from a country, say. */
 export interface ValueItem extends Clicks {
@@ -25,32 +25,26 @@ const LEAST_WIDTH = 0.5;
 
 /**
  * Clicks by value as a table with a bar in each row, so that numbers and picture are the same thing. Pure.
- * @returns HTML
  */
-export function barTable({ name, unit, items, maxRows }: BarTable): string {
-  const title = escapeHtml(name);
-  if (items.length === 0) return `<p class="chart-empty">${title}: nothing is known in this period.</p>`;
+export function barTable({ name, unit, items, maxRows }: BarTable): Html {
+  if (items.length === 0) return html`<p class="chart-empty">${name}: nothing is known in this period.</p>`;
   const rows = shorten(items, maxRows);
   const most = Math.max(1, ...rows.map(({ humans, bots }) => humans + bots));
-  return [
-    `<table class="bars"><caption>${title}</caption><thead><tr><th scope="col">${escapeHtml(unit)}</th>`,
-    `${COLUMNS}</tr></thead><tbody>`,
-    ...rows.map((row) => rowOf(row, most)),
-    '</tbody></table>',
-  ].join('');
+  return html`<table class="bars"><caption>${name}</caption>
+<thead><tr><th scope="col">${unit}</th>${COLUMNS}</tr></thead>
+<tbody>${rows.map((row) => rowOf(row, most))}</tbody>
+</table>`;
 }
 
-function rowOf({ label, humans, bots }: ValueItem, most: number): string {
+function rowOf({ label, humans, bots }: ValueItem, most: number): Html {
   const low = widthOf(humans, most);
   const high = widthOf(bots, most);
-  const bar = [
-    `<svg class="bar" aria-hidden="true" viewBox="0 0 ${WIDTH} 1" preserveAspectRatio="none">`,
-    low === 0 ? '' : `<rect class="humans" width="${low}" height="1"/>`,
-    high === 0 ? '' : `<rect class="bots" x="${low}" width="${high}" height="1"/>`,
-    '</svg>',
-  ].join('');
-  const number = (count: number): string => `<td class="number">${clicks(count)}</td>`;
-  return `<tr><th scope="row"><bdi>${escapeHtml(label)}</bdi>${bar}</th>${number(humans)}${number(bots)}</tr>`;
+  const rects = [
+    low > 0 && html`<rect class="humans" width="${low}" height="1"/>`,
+    high > 0 && html`<rect class="bots" x="${low}" width="${high}" height="1"/>`,
+  ];
+  const bar = html`<svg class="bar" aria-hidden="true" viewBox="0 0 ${WIDTH} 1" preserveAspectRatio="none">${rects}</svg>`;
+  return html`<tr><th scope="row"><bdi>${label}</bdi>${bar}</th>${numberCells({ humans, bots })}</tr>`;
 }
 
 function widthOf(count: number, most: number): number {

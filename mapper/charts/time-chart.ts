@@ -1,4 +1,4 @@
-import { escapeHtml } from '../http/page.ts';
+import { html, type Html } from '../http/html.ts';
 import { clicks, type Clicks } from './clicks.ts';
 import { scaleFor } from './scale.ts';
 
@@ -33,56 +33,60 @@ const AXIS_LABELS = 4;
 /**
  * Clicks over time as bars, people below and bots above, with a table of the same numbers. It has neither
  * styles nor scripts: the stylesheet of the pages knows its classes. Pure.
- * @returns HTML
  */
-export function timeChart({ name, unit, items }: TimeChart): string {
+export function timeChart({ name, unit, items }: TimeChart): Html {
   const most = Math.max(0, ...items.map(({ humans, bots }) => humans + bots));
-  if (most === 0) return `<p class="chart-empty">${escapeHtml(name)}: none in this period.</p>`;
+  if (most === 0) return html`<p class="chart-empty">${name}: none in this period.</p>`;
   const { top, ticks } = scaleFor(most);
-  const bars = items.map((item, at) => barOf(item, at, items.length, top));
-  const lines = ticks.map((tick) => `M0 ${toY(tick, top)}h${items.length * SLOT}`);
-  return [
-    `<figure class="chart"><figcaption>${escapeHtml(name)}</figcaption>${LEGEND}`,
-    `<div class="plot"><div class="ticks" aria-hidden="true">`,
-    ...ticks.map((tick) => `<span>${clicks(tick)}</span>`),
-    `</div><svg role="img" aria-label="${escapeHtml(inWords(name, items))}" preserveAspectRatio="none"`,
-    ` viewBox="0 0 ${items.length * SLOT} ${HEIGHT}"><path class="grid" d="${lines.join('')}"/>`,
-    ...bars,
-    `</svg><div class="times" aria-hidden="true">`,
-    ...axisLabels(items).map((label) => `<span>${escapeHtml(label)}</span>`),
-    '</div></div>',
-    `<details><summary>Show as a table</summary><div class="scroll"><table>`,
-    `<thead><tr><th scope="col">${escapeHtml(unit)}</th>${COLUMNS}</tr></thead><tbody>`,
-    ...items.map(rowOf),
-    '</tbody></table></div></details></figure>',
-  ].join('');
+  const width = items.length * SLOT;
+  const grid = ticks.map((tick) => `M0 ${toY(tick, top)}h${width}`).join('');
+  return html`<figure class="chart">
+<figcaption>${name}</figcaption>${LEGEND}
+<div class="plot">
+<div class="ticks" aria-hidden="true">${ticks.map((tick) => html`<span>${clicks(tick)}</span>`)}</div>
+<svg role="img" aria-label="${inWords(name, items)}" viewBox="0 0 ${width} ${HEIGHT}" preserveAspectRatio="none">
+<path class="grid" d="${grid}"/>${items.map((item, at) => barOf(item, at, items.length, top))}</svg>
+<div class="times" aria-hidden="true">${axisLabels(items).map((label) => html`<span>${label}</span>`)}</div>
+</div>
+<details><summary>Show as a table</summary>
+<div class="scroll" tabindex="0" role="region" aria-label="${name}, as a table"><table>
+<thead><tr><th scope="col">${unit}</th>${COLUMNS}</tr></thead>
+<tbody>${items.map(rowOf)}</tbody>
+</table></div></details>
+</figure>`;
 }
 
 /** What the colours mean. */
-export const LEGEND =
-  '<ul class="legend"><li class="of-humans">People</li><li class="of-bots">Bots</li></ul>';
+export const LEGEND = html`<ul class="legend"><li class="of-humans">People</li><li class="of-bots">Bots</li></ul>`;
 
-export const COLUMNS = '<th scope="col" class="number">People</th><th scope="col" class="number">Bots</th>';
+/** The heads of the columns with numbers. */
+export const COLUMNS = html`<th scope="col" class="number">People</th><th scope="col" class="number">Bots</th>`;
 
 /** The whole column can be pointed at, so that also small bars say what they are. */
-function barOf(item: TimeItem, at: number, count: number, top: number): string {
+function barOf(item: TimeItem, at: number, count: number, top: number): Html {
   const { label, humans, bots } = item;
   const width = SLOT * BAR * Math.min(1, count / FULL_ITEMS);
   const x = round(at * SLOT + (SLOT - width) / 2);
   const low = humans === 0 ? HEIGHT : Math.min(toY(humans, top), HEIGHT - LEAST_HEIGHT);
   const high = bots === 0 ? low : Math.min(toY(humans + bots, top), low - LEAST_HEIGHT);
-  const title = `${escapeHtml(label)}: ${clicks(humans)} by people, ${clicks(bots)} by bots`;
-  const rect = (name: string, y: number, end: number): string =>
+  const rect = (name: string, y: number, end: number): Html | undefined =>
     y === end
-      ? ''
-      : `<rect class="${name}" x="${x}" y="${round(y)}" width="${round(width)}" height="${round(end - y)}"/>`;
-  const all = `<rect class="any" x="${at * SLOT}" width="${SLOT}" height="${HEIGHT}"/>`;
-  return `<g><title>${title}</title>${all}${rect('humans', low, HEIGHT)}${rect('bots', high, low)}</g>`;
+      ? undefined
+      : html`<rect class="${name}" x="${x}" y="${round(y)}" width="${round(width)}" height="${round(end - y)}"/>`;
+  const title = `${label}: ${clicks(humans)} by people, ${clicks(bots)} by bots`;
+  return html`<g><title>${title}</title><rect class="any" x="${at * SLOT}" width="${SLOT}" height="${HEIGHT}"/>${[
+    rect('humans', low, HEIGHT),
+    rect('bots', high, low),
+  ]}</g>`;
 }
 
-function rowOf({ label, humans, bots }: TimeItem): string {
-  const number = (count: number): string => `<td class="number">${clicks(count)}</td>`;
-  return `<tr><th scope="row">${escapeHtml(label)}</th>${number(humans)}${number(bots)}</tr>`;
+function rowOf({ label, humans, bots }: TimeItem): Html {
+  return html`<tr><th scope="row">${label}</th>${numberCells({ humans, bots })}</tr>`;
+}
+
+/** The cells below {@link COLUMNS}. */
+export function numberCells({ humans, bots }: Clicks): Html {
+  return html`<td class="number">${clicks(humans)}</td><td class="number">${clicks(bots)}</td>`;
 }
 
 /** What somebody who does not see the bars is told; the table has the rest. */

@@ -67,6 +67,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     ],
     // Pages for people do what the API does.
     pages: ['api', 'auth', 'http', 'qr'],
+    'link-pages': ['api', 'charts', 'http', 'import', 'pages', 'shorten', 'statistics'],
     // It hears of clicks. The counter does not know who listens.
     live: ['clicks'],
     orphans: ['urls'],

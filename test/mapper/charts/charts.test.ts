@@ -1,9 +1,12 @@
 import { expect } from 'chai';
-import { barTable } from '../../../mapper/charts/bar-table.ts';
+import { barTable as drawBars, type BarTable } from '../../../mapper/charts/bar-table.ts';
 import { scaleFor } from '../../../mapper/charts/scale.ts';
-import { timeChart } from '../../../mapper/charts/time-chart.ts';
+import { timeChart as drawChart, type TimeChart } from '../../../mapper/charts/time-chart.ts';
 import { timeLabels } from '../../../mapper/charts/time-labels.ts';
 import { nameOfValue } from '../../../mapper/charts/value-names.ts';
+
+const barTable = (table: BarTable): string => drawBars(table).text;
+const timeChart = (chart: TimeChart): string => drawChart(chart).text;
 
 const EVIL = `"><script>alert(1)</script>\u202Eevil & 'q'`;
 
