@@ -11,6 +11,11 @@ export class Html {
   }
 }
 
+/** What stands in a tag. */
+class Attributes extends Html {
+  readonly isForTag = true;
+}
+
 /** What a template may contain. Text is escaped; false, null and undefined are nothing. */
 export type HtmlValue = Html | string | number | bigint | false | null | undefined | readonly HtmlValue[];
 
@@ -40,19 +45,19 @@ export function html(strings: TemplateStringsArray, ...values: readonly HtmlValu
 }
 
 /**
- * Attributes for a tag, with a blank before each. True: only the name; false, null, undefined: none.
+ * Attributes for a tag. True: only the name; false, null, undefined: none.
  * @param given by name; the names are ours
  */
 export function attributes(
   given: Readonly<Record<string, string | number | boolean | null | undefined>>,
-): Html {
-  const texts = Object.entries(given).map(([name, value]) => {
-    if (value === false || value === null || value === undefined) return '';
-    if (value === true) return ` ${name}`;
+): Attributes {
+  const texts = Object.entries(given).flatMap(([name, value]) => {
+    if (value === false || value === null || value === undefined) return [];
+    if (value === true) return [name];
     const text = String(value);
-    return ` ${name}="${escapeHtml(URL_NAME.test(name) ? safeUrl(text) : text)}"`;
+    return [`${name}="${escapeHtml(URL_NAME.test(name) ? safeUrl(text) : text)}"`];
   });
-  return new Html(texts.join(''));
+  return new Attributes(texts.join(' '));
 }
 
 /** Says that a text is HTML. Only for texts of our own: pictures, and what other code has escaped. */
@@ -80,7 +85,7 @@ const URL_NAME = /^(?:href|src|action|formaction)$/;
 function put(value: HtmlValue, place: Place | undefined): string {
   if (place === 'tag') {
     if (value === false || value === null || value === undefined) return '';
-    if (value instanceof Html && /^(?: [\w-]+(?:="[^"]*")?)*$/.test(value.text)) return value.text;
+    if (value instanceof Attributes) return value.text;
     throw new TypeError('only attributes() may stand in a tag');
   }
   if (Array.isArray(value)) return (value as readonly HtmlValue[]).map((one) => put(one, place)).join('');
@@ -129,7 +134,7 @@ function placeOf(literal: string, isInTag: boolean, attribute: string | undefine
     if (!URL_NAME.test(attribute)) return 'attribute';
     if (literal === '') throw new TypeError('a URL may not begin with two values');
     // Behind the beginning of a path of ours, a value cannot make it another address.
-    return /="$/.test(literal) ? 'url' : 'attribute';
+    return literal.endsWith('="') ? 'url' : 'attribute';
   }
   if (!isInTag) return 'text';
   if (/=\s*$/.test(literal)) throw new TypeError('a value of an attribute needs double quotes');

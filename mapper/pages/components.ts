@@ -17,7 +17,7 @@ export interface ButtonOptions {
 export function button(label: string, options: ButtonOptions = {}): Html {
   const { name, value, fullLabel } = options;
   const given = { class: classOf(options), name, value, 'aria-label': fullLabel };
-  return html`<button${attributes(given)}>${label}</button>`;
+  return html`<button ${attributes(given)}>${label}</button>`;
 }
 
 /** A button that is a form of its own. */
@@ -92,11 +92,25 @@ export function table(
   const body = rows.map(
     (cells) =>
       html`<tr>
-        ${cells.map((cell, at) => html`<td${attributes({ class: classes[at] })}>${cell}</td>`)}
+        ${cells.map((cell, at) => html`<td ${attributes({ class: classes[at] })}>${cell}</td>`)}
       </tr>`,
   );
   const seen = attributes({ class: !isCaptionSeen && 'unseen' });
-  return html`<div class="table" tabindex="0" role="region" aria-label="${caption}"><table><caption${seen}>${caption}</caption><thead><tr>${head}</tr></thead><tbody>${body}</tbody></table></div>`;
+  return html`<div class="table" tabindex="0" role="region" aria-label="${caption}">
+    <table>
+      <caption ${seen}>
+        ${caption}
+      </caption>
+      <thead>
+        <tr>
+          ${head}
+        </tr>
+      </thead>
+      <tbody>
+        ${body}
+      </tbody>
+    </table>
+  </div>`;
 }
 
 /** Names and what they are. */

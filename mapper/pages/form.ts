@@ -115,19 +115,15 @@ export function field(options: InputOptions): Html {
     inputmode: inputMode,
     autofocus: hasFocus,
   };
-  return around(options, html`<input${attributes(given)}></input${attributes(given)}>`);
+  return around(options, html`<input ${attributes(given)} />`);
 }
 
 /** A field for several lines. */
 export function textArea(options: FieldOptions & { readonly rows?: number }): Html {
   const given = { ...commonOf(options), rows: options.rows ?? 4 };
   const value = options.state.values.get(options.name) ?? '';
-  // A line break behind the tag is none of the text.
-  return around(
-    options,
-    html`<textarea${attributes(given)}>
-${value}</textarea>`,
-  );
+  // The first line break behind the tag is none of the text.
+  return around(options, html`<textarea ${attributes(given)}>${`\n${value}`}</textarea>`);
 }
 
 /** One of several. @param choices values with their labels */
@@ -136,9 +132,14 @@ export function select(
 ): Html {
   const chosen = options.state.values.get(options.name);
   const choices = options.choices.map(
-    ([value, label]) => html`<option${attributes({ value, selected: value === chosen })}>${label}</option>`,
+    ([value, label]) => html`<option ${attributes({ value, selected: value === chosen })}>${label}</option>`,
   );
-  return around(options, html`<select${attributes(commonOf(options))}>${choices}</select>`);
+  return around(
+    options,
+    html`<select ${attributes(commonOf(options))}>
+      ${choices}
+    </select>`,
+  );
 }
 
 /** Any of several. @param choices values with their labels, and what they mean */
@@ -152,9 +153,11 @@ export function checkboxes(
   const { id, ...others } = commonOf({ ...options, isRequired: false });
   const choices = options.choices.map(([value, text, more], index) => {
     const given = { type: 'checkbox', name, value, checked: chosen.includes(value), id: index === 0 && id };
-    return html`<label class="choice"><input${attributes(given)}><span>${text}${
-      more === undefined ? '' : html` <small>${more}</small>`
-    }</span></label>`;
+    return html`<label class="choice"
+      ><input ${attributes(given)} /><span
+        >${text}${more === undefined ? '' : html` <small>${more}</small>`}</span
+      ></label
+    >`;
   });
   return html`<fieldset class="field" ${attributes({ 'aria-describedby': others['aria-describedby'] })}>
     <legend>${label}</legend>
@@ -171,9 +174,13 @@ export function checkbox({ name, label, hint, state }: FieldOptions): Html {
     id: `field-${name}`,
     checked: state.values.get(name) === 'true',
   };
-  return html`<div class="field"><label class="choice"><input${attributes(given)}><span>${label}${
-    hint === undefined ? '' : html` <small>${hint}</small>`
-  }</span></label></div>`;
+  return html`<div class="field">
+    <label class="choice"
+      ><input ${attributes(given)} /><span
+        >${label}${hint === undefined ? '' : html` <small>${hint}</small>`}</span
+      ></label
+    >
+  </div>`;
 }
 
 /** A value that is sent along and not shown. */
