@@ -141,10 +141,11 @@ export function createHandlers(options: HandlerOptions): Handlers {
         webhooks: options.webhooks,
         orphans,
       };
-      const site = siteOf(options);
-      accounts.addRoutes(router, services, (api) => addPages(router, { api, site }));
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
+      const { hasStylePage = false } = options.following;
+      const ofPages = { site: siteOf(options), hasStylePage, parse, ownerOf, limits: followLimits(limits) };
+      accounts.addRoutes(router, services, (api) => addPages(router, api, { ...shared, ...ofPages }));
       addUrlsRoute(router, { ...shared, parse, ownerOf });
       const ownPaths = new Set([...accounts.paths, ...PAGE_PATHS, '/docs']);
       const paths = [...ownPaths].filter((path) => path !== IMAGES_PATH);
