@@ -181,6 +181,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
+    isSignupOpen: config.signup === 'open',
     limits: limits.rules,
     publicUrl,
     secret: config.stores.keys.secret,

@@ -65,6 +65,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
       'statistics',
       'webhooks',
     ],
+    // Pages for people do what the API does.
+    pages: ['api', 'auth', 'http', 'qr'],
     // It hears of clicks. The counter does not know who listens.
     live: ['clicks'],
     orphans: ['urls'],
