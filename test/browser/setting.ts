@@ -14,8 +14,11 @@ export interface Setting {
 /** A telephone, a tablet, a desk. */
 const WIDTHS = [320, 768, 1_440];
 
+/** For what does not depend on the setting. */
+export const DESK: Setting = { width: 1_440, theme: 'light', hasScript: true, hands: 'pointer' };
+
 const USUAL: readonly Setting[] = [
-  { width: 1_440, theme: 'light', hasScript: true, hands: 'keyboard' },
+  { ...DESK, hands: 'keyboard' },
   { width: 320, theme: 'dark', hasScript: false, hands: 'pointer' },
 ];
 
