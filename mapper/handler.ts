@@ -28,7 +28,7 @@ import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
 import type { MapperImages } from './open-images.ts';
-import { addPages, PAGE_PATHS } from './open-pages.ts';
+import { addPages, PAGE_PATHS, type PagesOptions } from './open-pages.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -100,6 +100,8 @@ export interface HandlerOptions {
   readonly countryAt: (address: string) => string | undefined;
   /** Asked before links with a password or a number of visits are followed. */
   readonly gates?: Gates | undefined;
+  /** The domains to which no link may point. */
+  readonly domains: PagesOptions['domains'];
   /** Whether there may be a link with this code of another shortener. */
   readonly isForeignKnown: (key: string) => boolean;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
@@ -133,7 +135,7 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
-      const ofLinks = { own, live, tools, rules, hashPassword, readOwn, repeats, metrics };
+      const ofLinks = { own, live, tools, rules, hashPassword, parse, readOwn, repeats, metrics };
       const services = {
         ...createLinkServices({ ...shared, ...ofLinks }),
         imports: options.imports,
@@ -142,7 +144,8 @@ export function createHandlers(options: HandlerOptions): Handlers {
         orphans,
       };
       const site = siteOf(options);
-      accounts.addRoutes(router, services, (api) => addPages(router, { api, site }));
+      const { domains } = options;
+      accounts.addRoutes(router, services, (api) => addPages(router, { api, site, domains }));
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
       addUrlsRoute(router, { ...shared, parse, ownerOf });

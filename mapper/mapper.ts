@@ -155,13 +155,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const { isBlocked, isBlockedHost } = blocked;
-  const reader = stack.use(
+  const clickSource = stack.use(
     await openClickReader({ config, limits: limits.rules, store: accounts.store, log }),
   );
   const shared = { config, stores, caches, publicUrl, registry, metrics, log };
   // Nobody changes a link before the images are open.
   const onLinkChanged = (link: OwnLink): void => images?.linkChanged(link);
-  const clickSource = reader;
   const service = stack.use(openService({ ...shared, isBlocked, clickSource, events, onLinkChanged }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
@@ -187,8 +186,9 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     secret: config.stores.keys.secret,
     targets,
     following: config.following ?? {},
-    countryAt: reader.countryAt,
+    countryAt: clickSource.countryAt,
     gates: createGates({ accounts, rules: limits.rules, service, links: caches.links }),
+    domains: blocked,
     isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
     metrics,

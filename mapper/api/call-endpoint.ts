@@ -44,6 +44,8 @@ export interface EndpointCall {
   readonly body: () => Promise<unknown>;
   /** The body of an endpoint with `bodyTypes`. */
   readonly stream: (types: readonly string[]) => BodyStream;
+  /** Instead of those of the request. */
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -72,7 +74,7 @@ export async function callEndpoint(
     query: (query && check(query, singleValues(parts.query))) as never,
     body: (body && check(body, await parts.body())) as never,
     stream: (bodyTypes && parts.stream(Object.keys(bodyTypes))) as never,
-    headers: request.headers,
+    headers: { ...request.headers, ...parts.headers },
     addressOf: () => limits.clientAddressOf(request),
     idempotencyKey,
   };

@@ -38,9 +38,9 @@ const FILES = {
   'pages.css': toAsset(
     'pages.css',
     'text/css; charset=utf-8',
-    LOOK + shortenStyle(read('pages.css').toString()),
+    LOOK + shortenStyle(read('pages.css').toString()) + shortenStyle(read('links.css').toString()),
   ),
-  'pages.js': toAsset('pages.js', JAVASCRIPT, read('pages.js')),
+  'pages.js': toAsset('pages.js', JAVASCRIPT, Buffer.concat([read('pages.js'), read('links.js')])),
   'icon.svg': toAsset('icon.svg', 'image/svg+xml', read('icon.svg')),
 } as const satisfies Record<string, Asset>;
 

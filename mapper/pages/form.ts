@@ -81,17 +81,28 @@ interface FieldOptions {
 
 interface InputOptions extends FieldOptions {
   /** Default: `text`. What is typed into a password is never shown again. */
-  readonly type?: 'text' | 'email' | 'password' | 'url' | 'search' | 'number' | 'date';
+  readonly type?: 'text' | 'email' | 'password' | 'url' | 'search' | 'number' | 'date' | 'datetime-local';
   readonly autocomplete?: string;
   readonly hasFocus?: boolean;
   readonly placeholder?: string;
   readonly maxLength?: number;
   readonly minLength?: number;
+  readonly inputMode?: 'numeric';
 }
 
 /** A field with its label, its hint, and what is wrong with it. */
 export function field(options: InputOptions): Html {
-  const { name, state, type = 'text', autocomplete, hasFocus, placeholder, maxLength, minLength } = options;
+  const {
+    name,
+    state,
+    type = 'text',
+    autocomplete,
+    hasFocus,
+    placeholder,
+    maxLength,
+    minLength,
+    inputMode,
+  } = options;
   const value = type === 'password' ? undefined : (state.values.get(name) ?? undefined);
   const given = {
     type,
@@ -101,6 +112,7 @@ export function field(options: InputOptions): Html {
     placeholder,
     maxlength: maxLength,
     minlength: minLength,
+    inputmode: inputMode,
     autofocus: hasFocus,
   };
   return around(options, html`<input ${attributes(given)} />`);

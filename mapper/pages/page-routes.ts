@@ -1,11 +1,14 @@
 import type { Router, RouterContext } from '@koa/router';
 import { callEndpoint, renewCookie, type ApiOptions } from '../api/call-endpoint.ts';
 import type { ApiReply, Endpoint, Services } from '../api/endpoint.ts';
+import type { NewLink } from '../api/link-making.ts';
 import { formatCookie } from '../auth/credential.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isOwnForm } from '../auth/own-origin.ts';
 import { isAllowed } from '../auth/scopes.ts';
 import type { Secret } from '../auth/secrets.ts';
+import { openBodyStream, type BodyStream } from '../http/body-stream.ts';
+import { STREAM_PACE } from '../http/limits.ts';
 import { PAGE_TYPE } from '../http/page.ts';
 import { wantsPage } from '../http/problem-page.ts';
 import { Problem, problemOf } from '../http/problem.ts';
@@ -30,6 +33,10 @@ export interface CallParts {
   readonly query?: Readonly<Record<string, string>>;
   /** What the API gets as JSON. */
   readonly body?: Readonly<Record<string, unknown>>;
+  /** What the API gets as a file. */
+  readonly stream?: BodyStream;
+  /** Which state of a link is to be changed: `If-Match`, which no form can send. */
+  readonly headers?: { readonly 'if-match': string };
 }
 
 export interface PageRequest {
@@ -48,10 +55,22 @@ export interface PageRequest {
    * @throws Problem
    */
   readonly call: (name: string, parts?: CallParts) => Promise<ApiReply<unknown>>;
+  /**
+   * Makes a link, as `POST /urls` does.
+   * @param fields its body
+   * @param idempotencyKey makes one link of a form that is sent twice
+   * @throws Problem
+   */
+  readonly make: (fields: Readonly<Record<string, unknown>>, idempotencyKey?: string) => Promise<NewLink>;
 }
 
 export interface FormRequest extends PageRequest {
   readonly form: URLSearchParams;
+}
+
+/** A form with a file, which is not read yet. */
+export interface UploadRequest extends PageRequest {
+  readonly stream: BodyStream;
 }
 
 export interface RouteOptions {
@@ -62,6 +81,8 @@ export interface RouteOptions {
   /** Of a form. Default: 64 KiB. */
   readonly maxBytes?: number;
 }
+
+const WITH_FILE = 'multipart/form-data';
 
 export interface PageRoutesOptions {
   readonly api: ApiOptions;
@@ -107,6 +128,21 @@ export class PageRoutes {
         if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
         const request = await this.#open(ctx, options);
         return send({ ...request, form: await readFormFields(ctx.req, ctx.res, options.maxBytes) });
+      });
+    });
+  }
+
+  /** A form with a file, of type `multipart/form-data`; otherwise like {@link post}. */
+  upload(path: string, options: RouteOptions, send: (request: UploadRequest) => Promise<PageReply>): void {
+    this.#router.post(path, async (ctx, next) => {
+      const isFromBrowser = ctx.is(WITH_FILE) === WITH_FILE && wantsPage(ctx.get('Accept'));
+      if (!isFromBrowser && options.isShared === true) return next();
+      return this.#answer(ctx, options, async () => {
+        if (!isFromBrowser) throw new Problem('wrong-type');
+        if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
+        const request = await this.#open(ctx, options);
+        const stream = openBodyStream(ctx.req, ctx.res, { types: [WITH_FILE], pace: STREAM_PACE });
+        return send({ ...request, stream });
       });
     });
   }
@@ -164,6 +200,7 @@ export class PageRoutes {
       query: new URLSearchParams(ctx.querystring),
       services: api.services,
       call: async (name, parts = {}) => this.#call(ctx, name, parts),
+      make: async (fields, idempotencyKey) => this.#make(ctx, identity, { fields, idempotencyKey }),
     };
   }
 
@@ -184,6 +221,20 @@ export class PageRoutes {
     }
   }
 
+  async #make(
+    ctx: RouterContext,
+    identity: Identity | undefined,
+    request: {
+      readonly fields: Readonly<Record<string, unknown>>;
+      readonly idempotencyKey: string | undefined;
+    },
+  ): Promise<NewLink> {
+    const { guard, limits, services } = this.#options.api;
+    await limits.enforceApi(ctx.req, ctx.res, { identity, limit: 'anonymous' });
+    guard.authorise(identity, { optional: 'links:create' });
+    return services.making.make({ ...request, userId: identity?.userId });
+  }
+
   async #call(ctx: RouterContext, name: string, parts: CallParts): Promise<ApiReply<unknown>> {
     const endpoint = this.#endpoints.get(name);
     if (endpoint === undefined) throw new Error(`no endpoint is called ${name}`);
@@ -194,8 +245,10 @@ export class PageRoutes {
       query: parts.query ?? {},
       body: async () => Promise.resolve(parts.body ?? {}),
       stream: () => {
-        throw new Error(`${name} takes no form`);
+        if (parts.stream === undefined) throw new Error(`${name} needs a file`);
+        return parts.stream;
       },
+      ...(parts.headers && { headers: parts.headers }),
     });
     if ('isNotModified' in reply || 'content' in reply) throw new Error(`${name} answers no JSON`);
     return reply;
