@@ -34,7 +34,7 @@ export class Complaints {
   /** @throws AssertionError with everything since the last call */
   expectNone(where: string): void {
     const found = this.#found.splice(0);
-    expect(found, `complaints of the browser ${where}`).to.deep.equal([]);
+    expect(found, `complaints of the browser ${where}:\n  ${found.join('\n  ')}\n`).to.have.length(0);
   }
 
   /** For tests of what a browser refuses. @returns everything since the last call */

@@ -7,7 +7,7 @@ import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { testBrowser } from './chromium.ts';
 import { Complaints } from './complaints.ts';
 import { tabTo, walk } from './keyboard.ts';
-import { layoutFaults } from './probes.ts';
+import { doubleText, layoutFaults, motions } from './probes.ts';
 import { nameOf, type Setting } from './setting.ts';
 
 const SCREENSHOTS = join(REPOSITORY, '.run/screenshots');
@@ -166,10 +166,26 @@ export class Person implements AsyncDisposable {
     this.#steps += 1;
     const where = `at "${step}" (${nameOf(this.setting)})`;
     await this.shoot(`${String(this.#steps).padStart(2, '0')}-${step}`);
-    expect(await layoutFaults(this.page), `faults of the layout ${where}`).to.deep.equal([]);
-    expect(await this.#violations(), `violations that axe finds ${where}`).to.deep.equal([]);
+    expectNothing(await layoutFaults(this.page), `faults of the layout ${where}`);
+    expectNothing(await this.#violations(), `violations that axe finds ${where}`);
     if (isWalked && this.setting.hands === 'keyboard') await walk(this.page, WALK);
     this.complaints.expectNone(where);
+  }
+
+  /** Goes by Tab through the page. */
+  async walk(): Promise<void> {
+    await walk(this.page, WALK);
+  }
+
+  /** Sees that nothing on the page moves by itself, and that nothing takes time to change. */
+  async expectStill(): Promise<void> {
+    expectNothing(await motions(this.page), 'what moves');
+  }
+
+  /** Makes all letters twice as large, and sees that the layout is still whole. */
+  async doubleText(): Promise<void> {
+    expectNothing(await doubleText(this.page), 'elements whose letters stay small');
+    expectNothing(await layoutFaults(this.page), 'faults of the layout with text of 200 %');
   }
 
   /** Keeps a picture. */
@@ -196,4 +212,9 @@ export class Person implements AsyncDisposable {
   async [Symbol.asyncDispose](): Promise<void> {
     await this.context.close();
   }
+}
+
+/** Says what was found: chai would only count it. */
+function expectNothing(found: readonly string[], what: string): void {
+  expect(found, `${what}:\n  ${found.join('\n  ')}\n`).to.have.length(0);
 }

@@ -10,6 +10,8 @@ const read = (name: string): string => readFileSync(new URL(`probes/${name}.js`,
 const LAYOUT = read('layout');
 const FOCUS = read('focus');
 const TABBABLE = read('tabbable');
+const MOTIONS = read('motions');
+const DOUBLE_TEXT = read('double-text');
 
 /** Where the focus is after a press of Tab. */
 export interface Focus {
@@ -41,4 +43,14 @@ export async function focusOf(page: Page): Promise<Focus | null> {
 /** How many elements Tab must reach. A walk begins. */
 export async function countTabbable(page: Page): Promise<number> {
   return page.evaluate<number>(TABBABLE);
+}
+
+/** What moves or takes time to change, in sentences. */
+export async function motions(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(MOTIONS);
+}
+
+/** Doubles the size of letters, as a browser does that is set so. @returns what does not follow it */
+export async function doubleText(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(DOUBLE_TEXT);
 }

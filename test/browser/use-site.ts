@@ -3,7 +3,7 @@ import { useImages, type ImagesFixture } from '../mapper/images/use-images.ts';
 import type { MapperOverrides } from '../mapper/world.ts';
 import { testBrowser } from './chromium.ts';
 import { openElsewhere, type Elsewhere } from './elsewhere.ts';
-import { Person } from './person.ts';
+import { Person, type ArrivalOptions } from './person.ts';
 import type { Setting } from './setting.ts';
 
 /** Everything exists from the first `before` of the tests on. */
@@ -16,7 +16,7 @@ export interface Site extends Pick<
   arrive(
     setting: Setting,
     journey: string,
-    options?: { readonly cookie?: string; readonly url?: string },
+    options?: Partial<Pick<ArrivalOptions, 'cookie' | 'context'>> & { readonly url?: string },
   ): Promise<Person>;
   /** Makes a link, anonymously or with a session. @returns its key */
   link(fields: Readonly<Record<string, unknown>>, cookie?: string): Promise<string>;
