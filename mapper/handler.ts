@@ -143,11 +143,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
         webhooks: options.webhooks,
         orphans,
       };
-      const site = siteOf(options);
-      const { domains } = options;
-      accounts.addRoutes(router, services, (api) => addPages(router, { api, site, domains }));
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
+      const { hasStylePage = false } = options.following;
+      const { domains } = options;
+      const ofPages = { site: siteOf(options), hasStylePage, domains, finder, limits: followLimits(limits) };
+      accounts.addRoutes(router, services, (api) => addPages(router, api, ofPages));
       addUrlsRoute(router, { ...shared, parse, ownerOf });
       const ownPaths = new Set([...accounts.paths, ...PAGE_PATHS, '/docs']);
       const paths = [...ownPaths].filter((path) => path !== IMAGES_PATH);

@@ -43,7 +43,7 @@ function rowOf({ label, humans, bots }: ValueItem, most: number): Html {
     low > 0 && html`<rect class="humans" width="${low}" height="1"/>`,
     high > 0 && html`<rect class="bots" x="${low}" width="${high}" height="1"/>`,
   ];
-  const bar = html`<svg class="bar" aria-hidden="true" viewBox="0 0 ${WIDTH} 1" preserveAspectRatio="none">${rects}</svg>`;
+  const bar = html`<svg class="stripe" aria-hidden="true" viewBox="0 0 ${WIDTH} 1" preserveAspectRatio="none">${rects}</svg>`;
   return html`<tr><th scope="row"><bdi>${label}</bdi>${bar}</th>${numberCells({ humans, bots })}</tr>`;
 }
 

@@ -102,7 +102,12 @@ function put(value: HtmlValue, place: Place | undefined): string {
 function readTemplate(strings: TemplateStringsArray): Template {
   // Sources are indented for those who read them.
   const literals = strings.map((literal) => literal.replaceAll(/[ \t]*\n\s*/g, '\n'));
-  return { literals, places: findPlaces(strings) };
+  const places = findPlaces(strings);
+  // Without a blank, the attributes would become a part of the name of the tag, and their quotes mean nothing.
+  const separated = literals.map((literal, at) =>
+    places[at] === 'tag' && !/\s$/.test(literal) ? `${literal} ` : literal,
+  );
+  return { literals: separated, places };
 }
 
 /** What opens and closes a tag, and the beginning of a value in quotes behind its name. */

@@ -89,7 +89,7 @@ ${text('owner', 'Owner', 'email or id')}
 ${text('unique_id', 'Key', 'QFXOHkP7')}
 <div class="field"><label for="field-state">State</label><select id="field-state" name="state">${STATES.map(
     ([value, label]) =>
-      html`<option${attributes({ value, selected: value === (given['state'] ?? '') })}>${label}</option>`,
+      html`<option ${attributes({ value, selected: value === (given['state'] ?? '') })}>${label}</option>`,
   )}</select></div>
 ${button('Search', { kind: 'plain' })}</form>`;
 }

@@ -211,7 +211,7 @@ function chooser(
   chosen = '',
 ): Html {
   return html`<div class="field"><label for="field-${name}">${label}</label><select id="field-${name}" name="${name}">${choices.map(
-    ([value, text]) => html`<option${attributes({ value, selected: value === chosen })}>${text}</option>`,
+    ([value, text]) => html`<option ${attributes({ value, selected: value === chosen })}>${text}</option>`,
   )}</select></div>`;
 }
 

@@ -83,7 +83,7 @@ function section(title: string, names: readonly string[], state: FormState, cont
   const isUsed = [...state.values].some(
     ([name, value]) => isOf(name) && value !== '' && !isUsual(name, value),
   );
-  return html`<details class="more"${attributes({ open: isFaulty || isUsed })}><summary>${title}</summary>
+  return html`<details class="more" ${attributes({ open: isFaulty || isUsed })}><summary>${title}</summary>
 <div>${content}</div></details>`;
 }
 

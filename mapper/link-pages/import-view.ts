@@ -63,7 +63,7 @@ ${select({
 ${field({ ...label('domain'), hint: 'empty: all' })}
 ${checkbox(label('rename'))}</div></details>
 ${checkbox({ ...label('dry_run'), hint: 'says what would be taken, and stores nothing' })}
-<div class="field"><label for="field-file">${LABELS.file}</label><input id="field-file" name="file" type="file" required${attributes(
+<div class="field"><label for="field-file">${LABELS.file}</label><input id="field-file" name="file" type="file" required ${attributes(
       { 'aria-invalid': fault && 'true' },
     )}></div>
 ${button('Import')}</form></div>`,
@@ -110,7 +110,7 @@ function progressOf({ records, done }: AnsweredImport, isOver: boolean): HtmlVal
   if (isOver) return undefined;
   const share = records === null || records === 0 ? {} : { value: done, max: records };
   return html`<p><label for="progress">${clicks(done)}${records !== null && ` of ${clicks(records)}`} records</label>
-<progress id="progress"${attributes(share)}></progress></p><p class="quiet">This page asks again every ${REFRESH_S} seconds.</p>`;
+<progress id="progress" ${attributes(share)}></progress></p><p class="quiet">This page asks again every ${REFRESH_S} seconds.</p>`;
 }
 
 function numbersOf(job: AnsweredImport): Html {

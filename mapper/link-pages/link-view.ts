@@ -59,7 +59,10 @@ function about(link: WholeLink): Html {
     isThere ? [[name, value]] : [];
   return html`${copyField('short-url', 'Short URL', link.short_url, { isLabelSeen: false })}
 ${facts([
-  ['Leads to', html`<a href="${link.long_url}" rel="noreferrer nofollow">${urlText(link.long_url)}</a>`],
+  [
+    'Leads to',
+    html`<a class="clamp" href="${link.long_url}" rel="noreferrer nofollow">${urlText(link.long_url)}</a>`,
+  ],
   ...optional('Tags', tagsOf(link.tags), link.tags.length > 0),
   ['Clicks', `${clicks(link.clicks.humans)} by people, ${clicks(link.clicks.bots)} by bots`],
   ['Made', moment(link.created_at)],

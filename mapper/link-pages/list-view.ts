@@ -73,7 +73,7 @@ function whyNoList({ message, errors = [] }: Problem): string {
 
 function searchForm({ choice, tags }: ListView): Html {
   const option = (value: string, label: string, chosen: string): Html =>
-    html`<option${attributes({ value, selected: value === chosen })}>${label}</option>`;
+    html`<option ${attributes({ value, selected: value === chosen })}>${label}</option>`;
   const isListed = choice.tag === '' || tags.some(({ tag }) => tag === choice.tag);
   return html`<form method="get" action="/urls" class="search" role="search">
 <div class="field"><label for="field-q">Search</label><input id="field-q" name="q" type="search" value="${choice.q}" maxlength="200" placeholder="title, target or key" autocomplete="off"></div>
@@ -106,7 +106,7 @@ function listOf({ choice, links, nowMs }: ListView): Html {
 ${Object.entries(choice).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <ul class="links">${rows}</ul>
 <fieldset class="bulk"><legend>With the chosen links</legend>
-<button type="button" class="button plain small" data-chooses-all hidden>Choose all</button>
+<button type="button" class="button plain" data-chooses-all hidden>Choose all</button>
 <div class="field"><label for="field-bulk-tag">Tag</label><input id="field-bulk-tag" name="bulk_tag" maxlength="50" autocomplete="off"></div>
 ${button('Add tag', { kind: 'plain', name: 'action', value: 'add' })}
 ${button('Remove tag', { kind: 'plain', name: 'action', value: 'remove' })}
@@ -124,7 +124,7 @@ function rowOf(link: WholeLink, isChoosable: boolean, nowMs: number): Html {
 <a class="name foreign" href="${pathOfLink(link.unique_id)}">${foreignText(name)}</a>
 <span class="short">${urlText(link.short_url)}<button type="button" class="button plain small" data-copies-text="${link.short_url}" aria-label="Copy ${link.short_url}" hidden>Copy</button></span>
 ${link.title !== null && html`<span class="target quiet">${urlText(link.long_url)}</span>`}
-<span class="quiet">${marks(link, state)}${moment(link.created_at)}</span></div>
+<span class="quiet marks">${marks(link, state)}${moment(link.created_at)}</span></div>
 <p class="count"><b>${clicks(link.clicks.humans)}</b> <small>clicks</small></p></li>`;
 }
 

@@ -106,7 +106,7 @@ function periods({ name: current }: Period, pathFor: StatisticsPath): Html {
   const entries = Object.entries(PERIODS) as [PeriodName, string][];
   return html`<nav class="periods" aria-label="Period"><ul>${entries.map(
     ([name, label]) =>
-      html`<li><a href="${pathFor({ period: name })}"${attributes({
+      html`<li><a href="${pathFor({ period: name })}" ${attributes({
         'aria-current': name === current && 'true',
       })}>${label}</a></li>`,
   )}</ul></nav>`;
@@ -128,7 +128,7 @@ function zoneForm(path: string, { name, zone, zoneFault }: Period): Html {
   return html`<form method="get" action="${path}#clicks" class="zone">
 <input type="hidden" name="period" value="${name}">
 <label for="field-tz">Time zone</label>
-<input id="field-tz" name="tz" value="${zone}" autocomplete="off" spellcheck="false" maxlength="64"${attributes(shown)}>
+<input id="field-tz" name="tz" value="${zone}" autocomplete="off" spellcheck="false" maxlength="64" ${attributes(shown)}>
 ${button('Show', { kind: 'plain' })}
 ${zoneFault !== undefined && html`<p class="fault" id="fault-tz">What you typed ${zoneFault}. A name, such as Europe/Berlin, or an offset, such as +02:00, is right.</p>`}
 </form>`;
