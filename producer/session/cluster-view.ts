@@ -5,7 +5,7 @@ import { watchMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import type { Bell } from '../bell.ts';
-import { parseProducerMember, type MemberView } from './member.ts';
+import { parseProducerMember, type MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** Locks and members at about one moment. */
 export interface ClusterSnapshot {

@@ -19,7 +19,7 @@ import { contend, longWaitMs } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import { EnsembleWatch, type EnsembleView } from './ensemble-watch.ts';
 import { HeldShards } from './held-shards.ts';
-import type { AnnouncedMember, MemberView } from './member.ts';
+import type { AnnouncedMember, MemberView } from '../../coordinator/overview/producer-member.ts';
 import { ProducerMembership } from './producer-membership.ts';
 import type { RecyclingAlarm } from './recycling-alarm.ts';
 import type { RefusalAlarm } from './refusal-alarm.ts';

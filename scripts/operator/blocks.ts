@@ -1,24 +1,14 @@
 import { Help } from 'commander';
+import type { ProducerEntry } from '../../coordinator/overview/producer-entries.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
-import type { UrlsDbEntry } from './sources/gone-back.ts';
-import type { BlockerEntry, RefusedEntry, UnheldEntry } from './sources/alarms.ts';
+import type { UrlsDbEntry } from '../../db/overview/gone-back.ts';
+import type { BlockerEntry, RefusedEntry, UnheldEntry } from '../../coordinator/overview/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
-import type { LockEntry } from './sources/lock-entries.ts';
+import type { LockEntry } from '../../coordinator/overview/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
 
 /* The parts of a cluster on a screen. `status` shows all; `locks`, `pools` and `producers` show one each. */
-
-/** A producer in the output of `--json`. */
-export interface ProducerEntry {
-  readonly id: string;
-  readonly supervisorPid: number | null;
-  readonly workerPid: number | null;
-  /** 0 while it is drained. */
-  readonly capacity: number;
-  readonly drained: boolean;
-  readonly shards: readonly string[];
-}
 
 /** A mapper in the output of `--json`. */
 export interface MapperEntry {
