@@ -1,11 +1,15 @@
 import { hostname } from 'node:os';
+import type { Keyspace } from '../db/keyspace/key.ts';
 import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { openDashboard } from './dashboard.ts';
 import { MapperMembership } from './membership.ts';
 
-export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
+export interface PresenceOptions extends Pick<AdminOptions, 'ready'> {
+  readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'snapshot'>;
   readonly config: MapperConfig;
   readonly publicUrl: string;
   /**
@@ -13,6 +17,8 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
    * key as lost.
    */
   readonly reserve: () => Promise<readonly string[]>;
+  /** Of the configuration. Asked for when somebody looks at the dashboard. */
+  readonly keyspace: () => Keyspace;
   readonly log: Log;
 }
 
@@ -25,12 +31,17 @@ export async function openPresence(
 ): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
+  const pages = openDashboard(options);
   const admin = stack.use(
     await startAdmin({
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': async () => ({ keys: await reserve() }) },
+      routes: {
+        'GET /reserve': async () => ({ keys: await reserve() }),
+        'GET /dashboard/report': async () => pages.report(),
+      },
+      pages,
       log,
     }),
   );

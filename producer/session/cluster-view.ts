@@ -15,6 +15,9 @@ export interface ClusterSnapshot {
   readonly owners: ReadonlyMap<string, string | null>;
 }
 
+/** Remembers what became of the locks. */
+export type OnLocks = (locks: ReadonlyMap<string, LockHolder>) => void;
+
 /** What a session sees of the locks and the other producers, kept fresh by watches. */
 export class ClusterView implements Disposable {
   readonly #watches = new DisposableStack();
@@ -26,11 +29,13 @@ export class ClusterView implements Disposable {
    * Starts watching.
    * @param id of this producer
    * @param changed rung after every change
+   * @param onLocks gets the locks whenever they were read
    */
-  constructor(session: Session, id: string, changed: Bell) {
+  constructor(session: Session, id: string, changed: Bell, onLocks?: OnLocks) {
     this.#watches.use(
       watchLocks(session, (locks) => {
         this.#locks = locks;
+        onLocks?.(locks);
         changed.ring();
       }),
     );

@@ -1,5 +1,12 @@
 import { Help } from 'commander';
 import type { ProducerEntry } from '../../coordinator/overview/producer-entries.ts';
+import {
+  blockerAlarms,
+  goneBackAlarms,
+  poolAlarms,
+  refusedAlarms,
+  unheldAlarms,
+} from '../../runtime/dashboard/alarm-sentences.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
 import type { UrlsDbEntry } from '../../db/overview/gone-back.ts';
@@ -122,30 +129,13 @@ const ALARM_COLUMNS = 80;
 export function alarmsBlock(alarms: Alarms): string[] {
   const { unheld = [], refused = [], recyclingBlocked = [], urlsDbs = [], pools = [] } = alarms;
   const rows = [
-    ...shardRows(unheld, ({ why }) => `no producer holds it: ${why}`),
-    ...shardRows(refused, ({ why, producers }) => `refused by ${producers.join(' ')}: ${why}`),
-    ...pools.flatMap(({ name, problem }) =>
-      problem === null ? [] : alarmRows([name], `not used: ${problem}`),
-    ),
-    ...recyclingBlocked.flatMap(({ by, why }) => alarmRows([by], `no leaked key is recycled: ${why}`)),
-    ...urlsDbs.flatMap(({ name, goneBack }) =>
-      goneBack === null ? [] : alarmRows([name], `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`),
-    ),
-  ];
+    ...unheldAlarms(unheld),
+    ...refusedAlarms(refused),
+    ...poolAlarms(pools),
+    ...blockerAlarms(recyclingBlocked),
+    ...goneBackAlarms(urlsDbs),
+  ].flatMap(({ parts, sentence }) => alarmRows(parts, sentence));
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
-}
-
-/** Shards with one and the same sentence stand together. */
-function shardRows<T extends { readonly shard: string }>(
-  entries: readonly T[],
-  sentenceOf: (entry: T) => string,
-): string[][] {
-  return [...Map.groupBy(entries, sentenceOf)].flatMap(([sentence, shards]) =>
-    alarmRows(
-      shards.map(({ shard }) => shard),
-      sentence,
-    ),
-  );
 }
 
 /** A part on each line, and beside them the sentence, in lines of a width that fits on a screen. */
