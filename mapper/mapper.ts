@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnLink } from '../db/own-links/own-link.ts';
-import { createKeyspace } from '../db/keyspace/key.ts';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -84,7 +84,8 @@ const DRAIN_MS = 5_000;
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
   const { config, log } = options;
-  const serving = await startServing(options);
+  const keyspace = createKeyspace(config.stores.keys);
+  const serving = await startServing({ ...options, keyspace });
   const { url, publicUrl, metrics } = serving;
   try {
     const presence = await openPresence({
@@ -93,6 +94,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       metrics,
       ready: () => serving.readiness(),
       reserve: async () => serving.held(),
+      keyspace: () => keyspace,
       log,
     });
     log.info({ url, publicUrl, admin: presence.adminUrl }, 'mapper serves');
@@ -110,19 +112,24 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   }
 }
 
+interface StartServingOptions extends StartMapperOptions {
+  /** Of the configuration. To make one takes 100 ms. Default: it is made. */
+  readonly keyspace?: Keyspace;
+}
+
 /**
  * Starts the serving part in order: stores, caches, service, handler, public port. It stops in the reverse
  * order.
  * @throws MismatchError when a store contradicts the configuration; also when the port is taken
  */
-export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
+export async function startServing(options: StartServingOptions): Promise<ServingMapper> {
   const { config, log, signal, hasFastPaths = true, decoder } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
-  const keyspace = createKeyspace(config.stores.keys);
+  const { keyspace = createKeyspace(config.stores.keys) } = options;
   const counted = countBatches(metrics);
   // Nobody changes a link before the accounts are open.
   const events = createLinkEvents(() => accounts);
