@@ -24,6 +24,7 @@ import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
 import { redirectTail } from './redirect-tail.ts';
 import { redirectZipf } from './redirect-zipf.ts';
+import { shortenCounter } from './shorten-counter.ts';
 import { shortenKeyed } from './shorten-keyed.ts';
 import { shortenLatency } from './shorten-latency.ts';
 import { shortenLimited } from './shorten-limited.ts';
@@ -51,6 +52,7 @@ export const BENCHES: readonly Bench[] = [
   shorten,
   shortenHttp,
   shortenBatch,
+  shortenCounter,
   shortenKeyed,
   shortenLimited,
   shortenLatency,
