@@ -30,6 +30,7 @@ import { shortenLimited } from './shorten-limited.ts';
 import { shortenSaturation } from './shorten-saturation.ts';
 import { shortenTakes } from './shorten-takes.ts';
 import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
+import { smallMemory } from './small-memory.ts';
 import { soak } from './soak.ts';
 import { stampede } from './stampede.ts';
 
@@ -71,6 +72,7 @@ export const BENCHES: readonly Bench[] = [
   importRows,
   processes,
   invalidation,
+  smallMemory,
   soak,
   growth,
 ];
