@@ -31,6 +31,7 @@ import { shortenLimited } from './shorten-limited.ts';
 import { shortenSaturation } from './shorten-saturation.ts';
 import { shortenTakes } from './shorten-takes.ts';
 import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
+import { smallMemory } from './small-memory.ts';
 import { soak } from './soak.ts';
 import { stampede } from './stampede.ts';
 
@@ -73,6 +74,7 @@ export const BENCHES: readonly Bench[] = [
   importRows,
   processes,
   invalidation,
+  smallMemory,
   soak,
   growth,
 ];
