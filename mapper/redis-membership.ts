@@ -40,7 +40,6 @@ export class RedisMembership {
 
   async #run(): Promise<void> {
     await this.#entries.whenConnected(CONNECT_MS);
-    await this.#renew();
     await pollEvery(RENEW_EVERY_MS, this.#stopping.signal, async () => this.#renew());
   }
 

@@ -12,15 +12,17 @@ import {
 } from './blocks.ts';
 import { blockerEntries, refusedEntries, unheldEntries } from './sources/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
-import { readCoordination } from './sources/coordination.ts';
+import { readCounter } from './sources/counter-state.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { urlsDbEntries } from './sources/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
 import { lockEntries } from './sources/lock-entries.ts';
 import { producerEntries, readMappers } from './sources/members.ts';
+import { askForMembers } from './sources/membership.ts';
 import { readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';
+import { counterBlock, smallClusterBlock } from './small-cluster.ts';
 
 export function addStatusCommand(program: Command, terminal: Terminal): void {
   program
@@ -32,12 +34,12 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const { stores } = config;
       const keyspace = createKeyspace(stores.keys);
       const inquiry = new Inquiry();
-      const coordinationAsked = inquiry.ask('zookeeper', (signal) =>
-        readCoordination(config.zookeeper, signal),
-      );
+      const isSmall = config.zookeeper === undefined;
+      const coordinationAsked = askForMembers(inquiry, config);
       const keysDbsAsked = readKeysDbs(inquiry, stores, keyspace);
       // Reads the levels from Redis while the watermarks are read from ZooKeeper.
       const poolsAsked = readPools(inquiry, { ...stores, keyspace }, coordinationAsked);
+      const counterAsked = readCounter(inquiry, stores, keyspace);
       const reservedAliasesAsked = readReservedAliases(inquiry, stores);
       const coordination = (await coordinationAsked) ?? NOTHING_KNOWN;
       const mappersAsked = readMappers(coordination);
@@ -46,6 +48,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
       const status = {
         locks: lockEntries(shards, coordination.locks),
         pools: await poolsAsked,
+        counter: await counterAsked,
         producers: producerEntries(coordination),
         mappers: await mappersAsked,
         keysDbs,
@@ -53,7 +56,7 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
           stores.urlsDbs.map(({ name }) => name),
           alarms,
         ),
-        unheld: coordination === NOTHING_KNOWN ? [] : unheldEntries(shards, coordination),
+        unheld: isSmall || coordination === NOTHING_KNOWN ? [] : unheldEntries(shards, coordination),
         refused: refusedEntries(coordination),
         recyclingBlocked: blockerEntries(coordination),
         reservedAliases: await reservedAliasesAsked,
@@ -64,13 +67,15 @@ export function addStatusCommand(program: Command, terminal: Terminal): void {
         printLines(
           terminal,
           [
-            ...locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN),
-            ...poolsBlock(status.pools),
-            ...producersBlock(status.producers),
+            ...(isSmall ? [] : locksBlock(status.locks, Date.now(), coordination !== NOTHING_KNOWN)),
+            ...(isSmall ? [] : poolsBlock(status.pools)),
+            ...(isSmall ? [] : producersBlock(status.producers)),
             ...mappersBlock(status.mappers),
-            ...keysDbsBlock(status.keysDbs),
+            ...counterBlock(status.counter),
+            ...(isSmall ? [] : keysDbsBlock(status.keysDbs)),
             ...reservedAliasesBlock(status.reservedAliases),
             ...alarmsBlock(status),
+            ...(isSmall ? smallClusterBlock() : []),
           ].slice(0, -1),
         );
       }

@@ -11,8 +11,8 @@ import type { OperatorConfig } from '../../../runtime/config/config.ts';
 import { counterRegionOf, type RedisShardConfig, type StoresConfig } from '../../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
-import { readCoordination } from './coordination.ts';
 import { withKeysDb } from './keys-dbs.ts';
+import { askForMembers } from './membership.ts';
 import { withPool } from './pool-levels.ts';
 import { readReserve } from './reserves.ts';
 
@@ -121,13 +121,13 @@ export async function findInPools(
 /** The id of the mapper that holds the key, in reserve, in flight or in a batch, if one does. */
 export async function findInMappers(
   inquiry: Inquiry,
-  { zookeeper, adminToken }: Pick<OperatorConfig, 'zookeeper' | 'adminToken'>,
+  config: Pick<OperatorConfig, 'zookeeper' | 'stores' | 'adminToken'>,
   { keyspace, key }: SoughtKey,
 ): Promise<string | undefined> {
-  const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
+  const coordination = await askForMembers(inquiry, config);
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, adminToken))),
+    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, config.adminToken))),
   );
   const place = keyspace.locate(key);
   return mappers.find((_, index) => {

@@ -2,13 +2,13 @@ import { hostname } from 'node:os';
 import { z } from 'zod';
 import { mapperPath } from '../../../coordinator/paths.ts';
 import type { MapperReserve } from '../../../db/audit/sources.ts';
+import { mapperKey } from '../../../db/redis/redis-keys.ts';
 import { whyOutOfReach } from '../../../runtime/admin-address.ts';
 import { askAdmin } from '../../../runtime/admin-client.ts';
-import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { messageOf } from '../../../runtime/errors.ts';
-import { ASK_DEADLINE_MS, askOnly } from './ask.ts';
-import { readCoordination } from './coordination.ts';
+import { ASK_DEADLINE_MS } from './ask.ts';
 import type { Cluster } from './find-cluster.ts';
+import { requireMembers } from './membership.ts';
 
 const Reserve = z.object({
   keys: z.array(z.string()),
@@ -37,12 +37,12 @@ export async function readReserve(
 }
 
 /**
- * Asks all mappers for their keys: those in ZooKeeper, and those that `up` started, because a mapper also
- * serves without ZooKeeper. A mapper that `up` started and whose port is closed has ended, and holds nothing.
+ * Asks all mappers for their keys: those in ZooKeeper or, without it, in Redis, and those that `up` started,
+ * because a mapper also serves without being known there. A mapper that `up` started and whose port is closed has ended, and holds nothing.
  * @throws UnreachableError when neither ZooKeeper nor `cluster.json` lists the mappers
  */
 export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {
-  const named = await readNamed(config.zookeeper, file !== undefined);
+  const named = await readNamed(config, file !== undefined);
   const started = (file?.mappers ?? []).filter(({ id }) => !named.some((mapper) => mapper.id === id));
   const answers = await Promise.all([
     ...named.map(async (mapper) => [await tryReserve(mapper, config.adminToken)]),
@@ -55,13 +55,14 @@ export async function readReserves({ config, file }: Cluster): Promise<MapperRes
 
 /** A foreign node among the mappers counts as one that does not answer: it may be a mapper. */
 async function readNamed(
-  config: ZooKeeperConfig | undefined,
+  config: Cluster['config'],
   isKnownOtherwise: boolean,
 ): Promise<readonly MapperAddress[]> {
   try {
-    const { mappers, foreign } = await askOnly('zookeeper', (signal) => readCoordination(config, signal));
-    const strangers = foreign.filter((path) => path.startsWith(mapperPath('')));
-    return [...mappers, ...strangers.map((path) => ({ id: path.slice(mapperPath('').length), admin: null }))];
+    const { mappers, foreign } = await requireMembers(config);
+    const prefix = config.zookeeper === undefined ? mapperKey('') : mapperPath('');
+    const strangers = foreign.filter((path) => path.startsWith(prefix));
+    return [...mappers, ...strangers.map((path) => ({ id: path.slice(prefix.length), admin: null }))];
   } catch (error) {
     if (isKnownOtherwise) return [];
     throw error;
