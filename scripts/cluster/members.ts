@@ -143,7 +143,7 @@ function settingsOf(kind: MemberKind, addresses: Addresses): Addresses {
 async function renew(member: MemberSpec, addresses: Addresses, launch: Launch): Promise<boolean> {
   const { id, kind } = member;
   const { state, progress, signal } = launch;
-  progress.line(`restarting ${id}: its stores, credentials or number of processes have changed …`);
+  progress.line(`restarting ${id}: its stores, credentials, memory or number of processes have changed …`);
   const running = state.findRunning(id);
   if (running !== undefined) await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
@@ -188,7 +188,7 @@ async function startMember(
   return reserved;
 }
 
-/** Identifies the stores, variables and token that a process was started with. */
+/** Identifies the stores, variables, token and memory that a process was started with. */
 function fingerprintOf(
   addresses: Addresses,
   own: MemberSpec['own'],
