@@ -22,8 +22,8 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [rules]: installs
-# the parts that the caller needs.
+# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser] [rules]:
+# installs the parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
@@ -53,6 +53,7 @@ needs_install() {
         ;;
       model) find_missing_model_checker ;;
       rules) has promtool || missing_promtool=yes ;;
+      browser) find_missing_browser ;;
       foreign) [ -d /usr/lib/python3/dist-packages/kazoo ] || missing_packages="$missing_packages python3-kazoo" ;;
     esac
   done
@@ -137,6 +138,11 @@ find_missing_container_tools() {
   { has dockerd || [ -S /var/run/docker.sock ] || [ -n "${DOCKER_HOST:-}" ]; } || missing_packages="$missing_packages docker.io"
   { has docker-compose || docker compose version >/dev/null 2>&1; } || missing_packages="$missing_packages docker-compose"
   has debootstrap || missing_packages="$missing_packages debootstrap"
+}
+
+# Debian's Chromium has no service, and it brings a font. A Chrome that is there already does as well.
+find_missing_browser() {
+  has chromium || has chromium-browser || has google-chrome || missing_packages="$missing_packages chromium"
 }
 
 # spin turns the model of the hand-off into C. gcc compiles it with the headers of libc6-dev.

@@ -24,6 +24,12 @@ import { isFaultable, memberAddresses, startWire } from './wire.ts';
 const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
 const SMALL_COUNTS: Counts = { producers: 0, mappers: 1, processesPerMapper: 1 };
 
+/** The numbers of a cluster that was down. A growing one may have keys-dbs and no producers yet. */
+function usualCounts(shape: Shape, { setup, growth }: State): Counts {
+  if (setup.keySource === 'pools' && !isSmall(shape)) return DEFAULT_COUNTS;
+  return growth === undefined ? SMALL_COUNTS : { ...SMALL_COUNTS, mappers: DEFAULT_COUNTS.mappers };
+}
+
 /**
  * Brings the cluster to the state that the options describe: starts missing processes, stops surplus ones,
  * waits until every part is ready, and writes `cluster.json`. When it fails or is aborted, it first stops
@@ -50,7 +56,9 @@ export async function bringUp(
   if (!isSmall(shape)) state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
   const before = { shape: state.shape, setup: state.setup, counts: state.counts };
   state.recordShape(shape);
-  if (isSmall(shape)) state.recordSetup({ keySource: 'counter', memory: 'small' });
+  // A cluster that has grown and lost its ZooKeeper again keeps what its other steps have recorded.
+  if (isSmall(shape) && state.growth === undefined)
+    state.recordSetup({ keySource: 'counter', memory: 'small' });
   const startedHere: string[] = [];
   const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
     startedHere.push(id);
@@ -80,17 +88,14 @@ async function startMembers(
   launch: Launch,
 ): Promise<ClusterFile> {
   const { runDir, state, progress } = launch;
-  const before = state.counts ?? (isSmall(shape) ? SMALL_COUNTS : DEFAULT_COUNTS);
+  const before = state.counts ?? usualCounts(shape, state);
   const counts: Counts = {
     producers: options.producers ?? before.producers,
     mappers: options.mappers ?? before.mappers,
     processesPerMapper: options.processesPerMapper ?? before.processesPerMapper,
   };
   state.recordEstablished();
-  await migrateAll(addresses);
-  const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
-  await recordKeyspace(config.stores);
-  if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
+  await prepareStores(addresses, launch);
   progress.line('databases ready');
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
@@ -107,8 +112,22 @@ async function startMembers(
   }
 }
 
+/**
+ * Creates missing databases, brings their tables up to date and records the keyspace in them. Idempotent.
+ * @throws MismatchError when one belongs to another keyspace
+ */
+export async function prepareStores(
+  addresses: Addresses,
+  { runDir, state }: Pick<Launch, 'runDir' | 'state'>,
+): Promise<void> {
+  await migrateAll(addresses);
+  const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
+  await recordKeyspace(config.stores);
+  if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
+}
+
 /** Stops surplus Redis servers last, when no process uses them any more. Their keys are recycled later. */
-async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
+export async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
   const keep = new Set(numbered('redis', shape.redis));
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
   if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
@@ -168,8 +168,8 @@ async function lookAround(
   const missing = [
     ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [{ what: 'producers', name: id }])),
     ...mappers.flat(),
-    ...unheldShards(addresses, samples),
-    ...lowPools(addresses, samples, producers),
+    // Without producers, keys come by counter: nobody holds shards and fills pools.
+    ...(producers.length > 0 ? [...unheldShards(addresses, samples), ...lowPools(addresses, producers)] : []),
   ];
   const known = producers.flatMap(({ id, member }) =>
     typeof member?.pid === 'number' ? [{ id, pid: member.pid, capacity: member.capacity }] : [],
@@ -236,19 +236,52 @@ function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missi
   );
 }
 
-function lowPools(
-  { redis, keysDbs }: Addresses,
-  samples: readonly Sample[],
-  producers: readonly ProducerView[],
-): Missing[] {
-  // Pools are filled from keys-dbs.
-  if (keysDbs.length === 0) return [];
-  return redis.flatMap(({ name }) => {
-    const levels = samples.filter(
-      (sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name,
+/** The level of a pool, as the producers say it. Undefined: none of them knows. */
+export interface PoolLevel {
+  readonly name: string;
+  readonly level: number | undefined;
+  /** The low watermark. */
+  readonly low: number | undefined;
+}
+
+/**
+ * The level of every pool, from the admin ports and member nodes of the producers.
+ * @throws Error when ZooKeeper does not answer
+ */
+export async function readPoolLevels(
+  { producers: producersAt, addresses }: Pick<Places, 'producers' | 'addresses'>,
+  signal: AbortSignal,
+): Promise<PoolLevel[]> {
+  const { zookeeper: connect, zookeeperAuth: auth } = addresses;
+  const log = createLog('up', 'up', 'silent');
+  const session = await Session.open({ connect, auth, timeoutMs: 4_000, openTimeoutMs: 2_000, log, signal });
+  try {
+    const producers = await Promise.all(
+      producersAt.map(async ({ id, admin }) => lookAtProducer(session, id, admin)),
     );
-    const level = Math.max(...levels.map(({ value }) => value), 0);
-    const low = Math.max(...producers.map(({ member }) => member?.low[name] ?? 0));
-    return low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }];
-  });
+    return levelsOf(addresses, producers);
+  } finally {
+    await session.close();
+  }
+}
+
+function levelsOf({ redis }: Addresses, producers: readonly ProducerView[]): PoolLevel[] {
+  const samples = producers.flatMap((producer) => producer.samples);
+  const largest = (values: readonly number[]): number | undefined =>
+    values.length === 0 ? undefined : Math.max(...values);
+  return redis.map(({ name }) => ({
+    name,
+    level: largest(
+      samples
+        .filter((sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name)
+        .map(({ value }) => value),
+    ),
+    low: largest(producers.flatMap(({ member }) => member?.low[name] ?? [])),
+  }));
+}
+
+function lowPools(addresses: Addresses, producers: readonly ProducerView[]): Missing[] {
+  return levelsOf(addresses, producers).flatMap(({ name, level = 0, low = 0 }) =>
+    low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }],
+  );
 }

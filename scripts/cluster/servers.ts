@@ -79,14 +79,24 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
       dir: runDir.dataOf(id),
       port: state.port(id) ?? firstPort(usualPort),
       password: state.mysqlPassword,
-      ...MYSQL_SIZES,
-      extraArgs: launch.mysqlArgs ?? [],
+      ...(state.setup.memory === 'small' ? SMALL_MYSQL_SIZES : MYSQL_SIZES),
+      extraArgs: [...(state.setup.memory === 'small' ? SMALL_MYSQL_ARGS : []), ...(launch.mysqlArgs ?? [])],
     }),
   );
 }
 
 /** The memory and the redo log of each MariaDB server. */
 export const MYSQL_SIZES = { bufferPool: '1G', redoLog: '1G' };
+
+/** Those of a small cluster. */
+const SMALL_MYSQL_SIZES = { bufferPool: '64M', redoLog: '96M' };
+const SMALL_MYSQL_ARGS = [
+  '--max-connections=100',
+  // MyISAM and Aria, which we do not use for tables, take 144 MB of address space, and fill it at the start.
+  '--key-buffer-size=64K',
+  '--aria-pagecache-buffer-size=1M',
+  '--innodb-log-buffer-size=2M',
+];
 
 interface Common {
   readonly logFile: string;

@@ -86,7 +86,8 @@ export function resolveShape(wanted: WantedShape, existing: Existing | undefined
 function smallShape(existing: Existing | undefined): Shape {
   if (existing?.isEstablished === true && !isSmall(existing.shape))
     throw new UsageError('--small: the cluster here is a full one, and its keys are in use. ' + START_AFRESH);
-  return SMALL_SHAPE;
+  // One that had grown, and was made small again, has keys-dbs.
+  return existing?.isEstablished === true ? existing.shape : SMALL_SHAPE;
 }
 
 const NUMBERS = [

@@ -35,6 +35,12 @@ const StateFile = z.object({
   keySource: z.enum(['pools', 'counter']).optional(),
   /** How much memory servers and mappers are started with. Absent: the usual. */
   memory: z.enum(['small', 'full']).optional(),
+  /** Only of a cluster that began small and has grown: the step that has begun and not ended. */
+  growth: z
+    .object({
+      unfinished: z.object({ step: z.string(), way: z.enum(['grow', 'undo']) }).optional(),
+    })
+    .optional(),
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
   /** How many of each are meant to run; absent when the cluster is down. */
@@ -74,6 +80,9 @@ export interface Setup {
   readonly keySource: KeySourceName;
   readonly memory: 'small' | 'full';
 }
+
+/** That a small cluster has grown, and the step of it, or its undoing, that has begun and not ended. */
+export type Growth = NonNullable<StateFile['growth']>;
 
 /**
  * The record of a cluster. Every change is written immediately, so it is right even after a command was
@@ -165,6 +174,11 @@ export class State {
     return { keySource, memory };
   }
 
+  /** Undefined: it did not begin small, or it is small again. */
+  get growth(): Growth | undefined {
+    return this.#data.growth;
+  }
+
   get isEstablished(): boolean {
     return this.#data.established;
   }
@@ -195,6 +209,10 @@ export class State {
 
   recordSetup(setup: Partial<Setup>): void {
     this.#change(setup);
+  }
+
+  recordGrowth(growth: Growth | undefined): void {
+    this.#change({ growth });
   }
 
   recordEstablished(): void {

@@ -86,6 +86,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,
   },
+  grow: {
+    summary: 'make a full cluster of a small one, step by step, while it serves',
+    load: async () => (await import('./grow.ts')).addGrowCommand,
+  },
   capacity: {
     summary: 'compute the size of a cluster from measured figures',
     load: async () => (await import('./capacity.ts')).addCapacityCommand,
