@@ -13,6 +13,7 @@ interface Summary {
 export function printSummary({ file, runDir, progress, isDetached }: Summary): void {
   const [first] = file.mappers;
   const last = file.mappers.at(-1);
+  const isSmall = file.zookeeper.connect === '';
   const lines = [
     '',
     `Ready after ${progress.seconds.toFixed(1)} s.`,
@@ -20,7 +21,7 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
     ...table([
       ...file.mappers.map(({ id, url, admin }) => [id, url, `admin ${admin}`]),
       ...file.producers.map(({ id, admin }) => [id, '', `admin ${admin}`]),
-      ['ZooKeeper', file.zookeeper.connect, ''],
+      ...(isSmall ? [] : [['ZooKeeper', file.zookeeper.connect, '']]),
       ...file.redis.map(({ name, url }) => [name, `127.0.0.1:${new URL(url).port}`, '']),
       ...file.mysql.map(({ name, port }) => [name, `127.0.0.1:${port}`, contentsOf(file, name, port)]),
     ]),
@@ -30,8 +31,7 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
     ...(first === undefined || last === undefined ? [] : example(first.url, last.url)),
     'More:',
     '  ./scripts/keymill status',
-    '  ./scripts/keymill zk ls /shard-locks',
-    '  ./scripts/up --producers 4 --detach',
+    ...(isSmall ? SMALL_MORE : MORE),
     isDetached
       ? '  ./scripts/down                 (keeps the data; --wipe deletes it)'
       : 'Ctrl-C stops the cluster and keeps the data.',
@@ -40,10 +40,15 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
   process.stdout.write(`${lines.join('\n')}\n`);
 }
 
+const MORE = ['  ./scripts/keymill zk ls /shard-locks', '  ./scripts/up --producers 4 --detach'];
+const SMALL_MORE = ['  ./scripts/keymill grow          (makes a full cluster of it, step by step)'];
+
 function example(shortenAt: string, followAt: string): string[] {
   return [
     '',
-    'Shorten at one mapper, and follow the link at the other:',
+    shortenAt === followAt
+      ? 'Shorten a URL, and follow the link:'
+      : 'Shorten at one mapper, and follow the link at the other:',
     `  key=$(curl -s ${shortenAt}/urls -H 'content-type: application/json' \\`,
     `    -d '{"long_url":"https://example.com/hello"}' |`,
     `    sed -E 's/.*"unique_id":"([^"]+)".*/\\1/'); echo "$key"`,

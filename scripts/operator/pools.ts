@@ -28,6 +28,8 @@ export function addPoolsCommand(program: Command, terminal: Terminal): void {
       const coordination = askForMembers(inquiry, config);
       const pools = await readPools(inquiry, { ...stores, keyspace }, coordination);
       if (json) printJson(terminal, { pools, unreachable: inquiry.unreachable });
+      else if (config.zookeeper === undefined)
+        printLines(terminal, ['no pools: the keys of this cluster come by counter (keymill status)']);
       else
         printLines(terminal, [...bare(poolsBlock(pools)), ...['', ...alarmsBlock({ pools })].slice(0, -1)]);
       inquiry.report(terminal);
