@@ -34,7 +34,8 @@ async function show(terminal: Terminal, isJson: boolean): Promise<void> {
 async function watchUntilStopped(terminal: Terminal, isJson: boolean): Promise<void> {
   const stopping = new AbortController();
   const stop = (): void => stopping.abort();
-  process.once('SIGINT', stop).once('SIGTERM', stop);
+  // Not once: what gives the cursor back ends the process by the signal when nobody else listens any more.
+  process.on('SIGINT', stop).on('SIGTERM', stop);
   try {
     await watchStatus(terminal, { isJson, signal: stopping.signal });
   } finally {

@@ -51,7 +51,7 @@ export async function watchStatus(
 
 async function lookAt(terminal: Terminal): Promise<Look> {
   const remarks = new Remarks();
-  const quiet: Terminal = { ...terminal, stderr: remarks, exitCode: 0 };
+  const quiet = { stderr: remarks, exitCode: 0 };
   try {
     const seen = await readClusterStatus(findCluster(terminal.env));
     noteStrangers(quiet, seen.shards, seen.coordination);
@@ -87,18 +87,19 @@ function findScreen({ stdout, env }: Terminal): Screen | undefined {
 function showOn({ stream, log }: Screen): Show {
   return async (look) => {
     // A pseudo-terminal that nobody has given a size has the size 0.
-    const size = { columns: stream.columns || 80, rows: (stream.rows || 24) - 1 };
-    log(layOut(blocksOf(look), size).join('\n'));
+    const [columns, rows] = [stream.columns || 80, stream.rows || 24];
+    const title = `keymill status, ${new Date().toISOString().slice(11, 19)} UTC. Ctrl-C ends.`;
+    // One row is for the cursor.
+    const below = layOut(blocksOf(look), { columns, rows: Math.max(1, rows - 3) });
+    log([title.slice(0, columns), '', ...below].join('\n'));
   };
 }
 
 /** For one screen: what is wrong comes first, where it is never cut off. */
 function blocksOf({ seen, remarks }: Look): string[][] {
-  const nowMs = Date.now();
-  const blocks = seen === undefined ? [] : statusBlocks(seen, nowMs).map((block) => block.slice(0, -1));
+  const blocks = seen === undefined ? [] : statusBlocks(seen, Date.now()).map((block) => block.slice(0, -1));
   const isAlarm = (block: readonly string[]): boolean => block[0] === 'ALARMS';
-  const title = `keymill status, ${new Date(nowMs).toISOString().slice(11, 19)} UTC. Ctrl-C ends.`;
-  return [[title], [...remarks], ...blocks.filter(isAlarm), ...blocks.filter((block) => !isAlarm(block))]
+  return [[...remarks], ...blocks.filter(isAlarm), ...blocks.filter((block) => !isAlarm(block))]
     .filter((block) => block.length > 0)
     .map((block) => block.map((line) => visible(line)));
 }
