@@ -40,11 +40,11 @@ export function passwordForm(problem: Problem): PreparedAnswer {
   const body = toPage(
     title,
     html`${fault}
+      <p class="quiet">${hint}</p>
       <form method="post">
         <label>${label} <input ${attributes(given)} /></label>
         <button class="button">${open}</button>
-      </form>
-      <p class="quiet">${hint}</p>`,
+      </form>`,
   );
   return pageAnswer({
     status: problem.status,
