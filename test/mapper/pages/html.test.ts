@@ -36,6 +36,13 @@ describe('a template of HTML', () => {
     );
   });
 
+  it('keeps attributes apart from the name of their tag, also where a template forgets the blank', () => {
+    // Otherwise the quotes mean nothing, and what is between them is made of attributes: `onerror=`.
+    expect(html`<option${attributes({ value: EVIL })}>x</option>`.text).to.equal(
+      `<option value="${ESCAPED}">x</option>`,
+    );
+  });
+
   it('takes attributes that are there or not', () => {
     const given = { id: EVIL, required: true, hidden: false, name: undefined, value: null, size: 3 };
     expect(html`<input ${attributes(given)} />`.text).to.equal(`<input id="${ESCAPED}" required size="3" />`);
