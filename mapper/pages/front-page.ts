@@ -112,7 +112,7 @@ function madePage(key: string, { longUrl }: FoundForPage, site: Site, isOwner: b
           ${isOwner && buttonLink(`/urls/${encodeURIComponent(key)}`, 'Edit and statistics', { kind: 'plain' })}
         </p>
       </div>
-      <figure class="qr">
+      <figure>
         ${trusted(picture.replace('<svg ', '<svg role="img" aria-label="QR code of the short link" '))}
         <figcaption>
           ${trusted(`<a download="${encodeURIComponent(key)}.svg" href="${address}">Save the QR code</a>`)}

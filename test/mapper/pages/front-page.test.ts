@@ -29,6 +29,13 @@ describe('the front page', () => {
     await world[Symbol.asyncDispose]();
   });
 
+  /** The first row of an answer of the urls server. */
+  async function ask<Row>(sql: string): Promise<Row> {
+    const [urls] = world.urls as [World['urls'][number]];
+    const [rows] = await urls.sql.query(sql);
+    return (rows as Row[])[0] as Row;
+  }
+
   it('is a page for browsers, and nothing for programs, as ever', async () => {
     const page = await visitor.get('/');
     expect(page.status).to.equal(200);
@@ -83,9 +90,8 @@ describe('the front page', () => {
     expect(place).to.equal('/?made=poster');
     const page = await visitor.get(place);
     expect(page.text).to.include('only to those who follow it').and.not.include('example.com/hidden');
-    const row = `SELECT expires_at FROM urls WHERE unique_id = 'poster'`;
-    const [rows] = (await world.urls[0]?.sql.query(row)) as unknown as [{ expires_at: Date }[]];
-    const days = ((rows[0]?.expires_at.getTime() ?? 0) - Date.now()) / 86_400_000;
+    const row = await ask<{ expires_at: Date }>(`SELECT expires_at FROM urls WHERE unique_id = 'poster'`);
+    const days = (row.expires_at.getTime() - Date.now()) / 86_400_000;
     expect(days).to.be.within(6.9, 7.1);
   });
 
@@ -205,10 +211,7 @@ describe('the front page', () => {
     });
 
     async function count(): Promise<number> {
-      const [rows] = (await world.urls[0]?.sql.query('SELECT COUNT(*) AS n FROM urls')) as unknown as [
-        { n: number }[],
-      ];
-      return rows[0]?.n ?? -1;
+      return (await ask<{ n: number }>('SELECT COUNT(*) AS n FROM urls')).n;
     }
   });
 
