@@ -35,7 +35,7 @@ export async function walk(page: Page, limit = MOST_TABS): Promise<void> {
   const count = await countTabbable(page);
   await page.evaluate(TO_THE_TOP);
   const reached: Focus[] = [];
-  for (let tabs = 0; tabs < limit && reached.length < count; tabs += 1) {
+  for (let tabs = 0; tabs < MOST_TABS && reached.length < Math.min(count, limit); tabs += 1) {
     await page.keyboard.press('Tab');
     const focus = await focusOf(page);
     if (focus === null) continue;
