@@ -89,7 +89,10 @@ export class Person implements AsyncDisposable {
 
   /** Types into a field, over what is there. */
   async type(label: string | RegExp, text: string): Promise<void> {
-    const field = this.page.getByLabel(label).and(this.page.locator('input:visible, textarea:visible')).first();
+    const field = this.page
+      .getByLabel(label)
+      .and(this.page.locator('input:visible, textarea:visible'))
+      .first();
     if (this.setting.hands === 'pointer') {
       await field.fill(text);
       return;
