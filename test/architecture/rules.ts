@@ -96,6 +96,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     imports: ['keyspace', 'mysql', 'outbox', 'own-links', 'store-errors', 'urls'],
     'keys-db': ['keyspace', 'mysql', 'store-errors'],
     audit: ['keyspace', 'keys-db', 'redis', 'urls'],
+    // What a person looks at: status and the dashboards.
+    overview: ['keys-db', 'keyspace', 'redis', 'store-errors'],
   },
   producer: {
     bell: [],
