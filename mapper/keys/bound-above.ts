@@ -14,13 +14,13 @@ const FIRST_WINDOW = 16_384;
 /** After so many windows without a bound key, in a row, none is expected above. */
 const EMPTY_WINDOWS = 3;
 /**
- * 16,384 × (2^11 - 1) ids, half of what other mappers allow for (`IssuedKeys`). If more are bound,
- * the next bound key leads here again.
+ * 16,384 × (2^11 - 1) ids, half of what other mappers allow for (`IssuedKeys`). If more are bound, the next
+ * bound key leads here again.
  */
 const MAX_WINDOWS = 11;
 /**
- * Mappers that were killed leave holes, so a window is looked at in many places: one of which a tenth is bound
- * is missed once in 800 times.
+ * Mappers that were killed leave holes, so a window is looked at in many places. One of which a tenth is
+ * bound is missed once in 800 times.
  */
 const PLACES = 64;
 const IDS_PER_PLACE = 4;

@@ -66,7 +66,7 @@ export async function startMapperProcess(
   const line = await until(
     'the mapper to serve',
     () => output.split('\n').find((candidate) => candidate.includes('mapper serves')),
-    { timeoutMs: 30_000 },
+    { timeoutMs: 90_000 },
   );
   const { url, admin } = JSON.parse(line) as { url: string; admin: string };
   return { child, url, admin, log: () => output, exited };

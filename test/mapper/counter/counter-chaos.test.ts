@@ -21,11 +21,13 @@ import { MAPPER_KEYS, startMapperProcess, type MapperProcess } from '../mapper-p
 import { createWorld, type World } from '../world.ts';
 import { BrokenRedis } from './broken-redis.ts';
 
-const FAULTS = IS_LONG ? 1_000 : 16;
+/** After each round, every acknowledged link is compared, and every key accounted for. */
+const ROUNDS = IS_LONG ? 10 : 1;
+const FAULTS = IS_LONG ? 100 : 16;
 const CONNECTIONS = 64;
 const MAPPERS = 2;
-/** Together the clients send 2,000 requests per second at most. */
-const PAUSE_MS = 30;
+/** Together the clients send 1,000 requests per second at most. */
+const PAUSE_MS = 60;
 const log = createLog('test', 'counter', 'silent');
 
 /** Two mappers that get their keys by counter, and everything between them and their stores. */
@@ -104,10 +106,10 @@ describe('two mappers with keys by counter under random faults', () => {
   }
 
   /** One connection that shortens, with a short pause, so that the faults come into many batches. */
-  async function client(number: number, signal: AbortSignal): Promise<void> {
+  async function client(name: string, number: number, signal: AbortSignal): Promise<void> {
     const agent = new Agent({ keepAlive: true, maxSockets: 1 });
     for (let turn = 0; !signal.aborted; turn += 1) {
-      const target = `https://example.com/${number}/${turn}`;
+      const target = `https://example.com/${name}/${turn}`;
       const url = stage.mappers[(number + turn) % MAPPERS]?.url;
       const answer = url === undefined ? undefined : await post(agent, url, target);
       if (answer === undefined) {
@@ -187,40 +189,48 @@ describe('two mappers with keys by counter under random faults', () => {
     for (const { proxy } of [stage.toRedis, stage.toUsers, ...stage.toUrls]) proxy.heal();
   }
 
-  async function breakThings(random: () => number): Promise<string[]> {
+  /** @returns how many faults it made */
+  async function breakThings(random: () => number): Promise<number> {
     const names = Object.keys(faults);
-    const done: string[] = [];
     await stage.redis.save();
     for (let number = 0; number < FAULTS; number += 1) {
       // Every fault once, then by chance.
       const name = names[number < names.length ? number : Math.floor(random() * names.length)] ?? '';
-      done.push(name);
       await faults[name]?.(random);
-      await delay(50 + random() * 250);
+      await delay(50 + random() * 150);
       heal();
       if (random() < 0.2) {
         await stage.redis.save();
         stage.older = await readPosition();
       }
     }
-    await Promise.all(restarts);
-    return done;
+    await Promise.all(restarts.splice(0));
+    return FAULTS;
   }
 
   it('never give a key twice, keep every acknowledged link, and account for every key', async function () {
-    this.timeout(FAULTS * 3_000 + 120_000);
+    this.timeout(ROUNDS * (FAULTS * 3_000 + 120_000));
     const seed = Number(process.env['KEYMILL_TEST_SEED'] ?? Math.floor(Math.random() * 2 ** 31));
-    const stopping = new AbortController();
-    const clients = Array.from({ length: CONNECTIONS }, async (_, number) => client(number, stopping.signal));
-    const done = await breakThings(createRandom(seed));
-    heal();
-    for (const mapper of stage.mappers) await untilReady(mapper);
-    const before = acknowledged.size;
-    await until('links after the faults', () => acknowledged.size > before + 100, { timeoutMs: 30_000 });
-    stopping.abort();
-    await Promise.all(clients);
-    const story = `seed ${seed}, ${done.length} faults, ${acknowledged.size} acknowledged, ${JSON.stringify([...counts])}`;
-    if (IS_LONG) process.stdout.write(`${story}\n`);
+    const random = createRandom(seed);
+    for (let round = 1; round <= ROUNDS; round += 1) {
+      const stopping = new AbortController();
+      const clients = Array.from({ length: CONNECTIONS }, async (_, number) =>
+        client(`${round}/${number}`, number, stopping.signal),
+      );
+      const faultsMade = await breakThings(random);
+      heal();
+      for (const mapper of stage.mappers) await untilReady(mapper);
+      const before = acknowledged.size;
+      await until('links after the faults', () => acknowledged.size > before + 100, { timeoutMs: 60_000 });
+      stopping.abort();
+      await Promise.all(clients);
+      const story = `seed ${seed}, ${(round - 1) * FAULTS + faultsMade} faults, ${acknowledged.size} acknowledged, ${JSON.stringify([...counts])}`;
+      await verify(story);
+      if (IS_LONG) process.stdout.write(`${story}: all is well\n`);
+    }
+  });
+
+  async function verify(story: string): Promise<void> {
     expect(surprises, story).to.deep.equal([]);
     for (const keys of inPieces([...acknowledged.keys()], 5_000)) {
       const rows = await stage.world.rows(keys);
@@ -229,18 +239,19 @@ describe('two mappers with keys by counter under random faults', () => {
         expect(target, `${key}: ${story}`).to.equal(acknowledged.get(key));
     }
     for (const mapper of stage.mappers)
-      for (const [key, target] of [...acknowledged].slice(-100))
-        expect((await send('GET', `${mapper?.url}/${key}`)).headers.location, story).to.equal(target);
+      for (const [key, target] of [...acknowledged].slice(-50)) {
+        // 503: on a busy machine a urls server may be late. It says nothing about the link.
+        const answer = await until(`${key} to be followed`, async () => {
+          const one = await send('GET', `${mapper?.url}/${key}`);
+          return one.status === 503 ? undefined : one;
+        });
+        expect(answer.headers.location, `${answer.status} ${answer.text} ${story}`).to.equal(target);
+      }
     const report = await auditAll();
-    expect(report, story).to.deep.include({
-      balanced: true,
-      duplicates: 0,
-      leaked: 0,
-      unknown: 0,
-      unreachable: [],
-    });
+    const sound = { balanced: true, duplicates: 0, leaked: 0, unknown: 0, unreachable: [] };
+    expect(report, story).to.deep.include(sound);
     expect(report.bound, story).to.be.at.least(acknowledged.size);
-  });
+  }
 
   async function untilReady(mapper: MapperProcess | undefined): Promise<void> {
     await until(
