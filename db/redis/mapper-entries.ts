@@ -52,7 +52,7 @@ export class MapperEntries implements AsyncDisposable {
       [...names].flatMap((name, index) => {
         const text = texts[index];
         // It has expired meanwhile.
-        return text == null ? [] : [[name.slice(MAPPER_PREFIX.length), text] as const];
+        return typeof text === 'string' ? [[name.slice(MAPPER_PREFIX.length), text] as const] : [];
       }),
     );
   }

@@ -4,7 +4,6 @@ import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
-import { compileMapper } from './compile-mapper.ts';
 import { describeCluster } from './describe.ts';
 import { addressesOf, blobsOf, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
@@ -17,6 +16,7 @@ import { waitUntilReady } from './readiness.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
 import { isSmall, onSmallCluster, resolveShape, type Shape } from './shape.ts';
+import { stripMapper } from './small-node.ts';
 import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
@@ -67,9 +67,9 @@ export async function bringUp(
   };
   const launch: Launch = { ...context, onSpawn };
   try {
-    const compiling = isSmall(shape) && !isAnythingRunning(state) ? compileMapper(signal) : undefined;
+    const stripping = isSmall(shape) && !isAnythingRunning(state) ? stripMapper(signal) : undefined;
     await startServers(shape, launch);
-    await compiling;
+    await stripping;
     await startLogKeeper(launch);
     if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));

@@ -3,8 +3,8 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { parse } from 'yaml';
 import { readMapperConfig, readOperatorConfig } from '../../runtime/config/config.ts';
-import { SMALL_NODE_FLAGS } from '../../scripts/cluster/members.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
+import { SMALL_NODE_FLAGS } from '../../scripts/cluster/small-node.ts';
 import { ensureSettings } from '../../scripts/containers/secrets.ts';
 import { testFolder } from '../servers.ts';
 
