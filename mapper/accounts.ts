@@ -6,9 +6,10 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { withDeadline } from '../runtime/retry.ts';
+import type { ApiOptions } from './api/call-endpoint.ts';
 import { addDocsRoutes } from './api/docs-page.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
-import type { Services } from './api/endpoint.ts';
+import type { LinkServices } from './api/endpoint.ts';
 import { addPasswordPage } from './api/password-page.ts';
 import { createOpenApi } from './api/openapi.ts';
 import { addEndpoints } from './api/router.ts';
@@ -48,10 +49,15 @@ export interface MapperAccounts extends AsyncDisposable {
   readonly linkPasswords: LinkPasswords;
   /** Whose events must be written for webhooks. */
   readonly webhookListeners: WebhookListeners;
+  /** Whether there is a users database. */
+  readonly hasUsers: boolean;
   /** The beginnings of all paths of the API, also of those that other rooms serve. */
   readonly paths: readonly string[];
-  /** Adds the routes of the API and its document. */
-  addRoutes(router: Router, links: Omit<Services, 'accounts' | 'administration'>): void;
+  /**
+   * Adds the routes of the API and its document.
+   * @param addPages adds pages, which come before the JSON of the same paths
+   */
+  addRoutes(router: Router, links: LinkServices, addPages: (api: ApiOptions) => void): void;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * Counts the request for the API key or the address, and says in the response what is left.
@@ -132,11 +138,14 @@ export function openAccounts({
     linkPasswords: new LinkPasswords(passwords),
     webhookListeners,
     paths: PATHS,
-    addRoutes: (router, links) => {
+    hasUsers: usersDb !== undefined,
+    addRoutes: (router, links, addPages) => {
+      const services = { accounts, administration, ...links };
+      const api = { services, guard, limits, cookieName, log };
       // A form comes before the JSON of the same path.
       addPasswordPage(router, { accounts, limits });
-      const services = { accounts, administration, ...links };
-      addEndpoints(router, ENDPOINTS, { services, guard, limits, cookieName, log });
+      addPages(api);
+      addEndpoints(router, ENDPOINTS, api);
       addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
     },
     ownerOf: async (request, response) => {

@@ -4,7 +4,8 @@ import type { FollowingConfig } from '../runtime/config/following.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { flat } from '../runtime/flat-text.ts';
 import type { Log } from '../runtime/log.ts';
-import type { Services } from './api/endpoint.ts';
+import type { ApiOptions } from './api/call-endpoint.ts';
+import type { LinkServices } from './api/endpoint.ts';
 import type { ImportService } from './api/import-service.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { LinkCache } from './cache/link-cache.ts';
@@ -27,13 +28,16 @@ import { RequestIds } from './http/request-id.ts';
 import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
 import type { MapperImages } from './open-images.ts';
+import { addPages, PAGE_PATHS, type PagesOptions } from './open-pages.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
+import { followLimits } from './follow-limits.ts';
+import type { Site } from './pages/layout.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
 import { createLinkServices } from './link-services.ts';
 import type { LinkFinder } from './redirect/link-finder.ts';
-import { addRedirectRoute, type RedirectRouteOptions } from './redirect/redirect-route.ts';
+import { addRedirectRoute } from './redirect/redirect-route.ts';
 import { RedirectTally } from './redirect/redirect-tally.ts';
 import { Refusals } from './redirect/refusals.ts';
 import { Repeats } from './repeats/repeats.ts';
@@ -73,12 +77,16 @@ export interface HandlerOptions {
     /** The beginnings of all paths of the API, also of those that other rooms serve. */
     readonly paths: readonly string[];
     /** Adds the routes of the API. */
-    addRoutes(router: Router, links: Omit<Services, 'accounts' | 'administration'>): void;
+    addRoutes(router: Router, links: LinkServices, addPages: (api: ApiOptions) => void): void;
+    /** Whether there are accounts. */
+    readonly hasUsers: boolean;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
     ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
     /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
     ownerOfKey(authorization: string): KeyOwner | undefined;
   };
+  /** Whether people may make accounts. */
+  readonly isSignupOpen: boolean;
   readonly limits: Limits;
   /** Origin of short links, without a slash at the end. */
   readonly publicUrl: string;
@@ -92,6 +100,8 @@ export interface HandlerOptions {
   readonly countryAt: (address: string) => string | undefined;
   /** Asked before links with a password or a number of visits are followed. */
   readonly gates?: Gates | undefined;
+  /** The domains to which no link may point. */
+  readonly domains: PagesOptions['domains'];
   /** Whether there may be a link with this code of another shortener. */
   readonly isForeignKnown: (key: string) => boolean;
   /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
@@ -125,27 +135,23 @@ export function createHandlers(options: HandlerOptions): Handlers {
       // Not for links: a redirect is for people who follow it.
       if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
       const tools = options.bulk;
-      accounts.addRoutes(router, {
-        ...createLinkServices({
-          ...shared,
-          own,
-          live,
-          tools,
-          rules,
-          hashPassword,
-          readOwn,
-          repeats,
-          metrics,
-        }),
+      const ofLinks = { own, live, tools, rules, hashPassword, parse, readOwn, repeats, metrics };
+      const services = {
+        ...createLinkServices({ ...shared, ...ofLinks }),
         imports: options.imports,
         images: options.images?.service,
         webhooks: options.webhooks,
         orphans,
-      });
+      };
       const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
         accounts.ownerOf(request, response);
+      const { hasStylePage = false } = options.following;
+      const { domains } = options;
+      const ofPages = { site: siteOf(options), hasStylePage, domains, finder, limits: followLimits(limits) };
+      accounts.addRoutes(router, services, (api) => addPages(router, api, ofPages));
       addUrlsRoute(router, { ...shared, parse, ownerOf });
-      const paths = [...accounts.paths, '/docs'].filter((path) => path !== IMAGES_PATH);
+      const ownPaths = new Set([...accounts.paths, ...PAGE_PATHS, '/docs']);
+      const paths = [...ownPaths].filter((path) => path !== IMAGES_PATH);
       addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths });
       const { isForeignKnown } = options;
       addImageRoutes(router, {
@@ -182,6 +188,12 @@ export function createHandlers(options: HandlerOptions): Handlers {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
+}
+
+function siteOf({ accounts, isSignupOpen, following, publicUrl }: HandlerOptions): Site {
+  const { hasUsers } = accounts;
+  const hasFrontPage = following.rootUrl === undefined;
+  return { publicUrl, isSignupOpen: isSignupOpen && hasUsers, hasAccounts: hasUsers, hasFrontPage };
 }
 
 /** Search engines and messengers may show pictures of ours. */
@@ -298,18 +310,4 @@ function limited({ redirect, shorten, limits }: FastPaths, client: string): Fron
 function admitOf(limits: Limits, client: string): Admit {
   return (reply, keyId) =>
     keyId === undefined ? limits.admitAnonymous(client, reply) : limits.admitKey(keyId, reply);
-}
-
-/** The limits of requests for links that Koa answers. */
-function followLimits(limits: Limits): RedirectRouteOptions['limits'] {
-  return {
-    admit: (request, response) => {
-      const client = limits.clientOf(request);
-      if (client !== undefined) limits.enforceFollow(client, response);
-    },
-    missed: (request) => {
-      const client = limits.clientOf(request);
-      if (client !== undefined) limits.missed(client);
-    },
-  };
 }

@@ -5,6 +5,7 @@ import { BulkService } from './api/bulk-service.ts';
 import type { Services } from './api/endpoint.ts';
 import { ExportService } from './api/export-service.ts';
 import { judgeTargets } from './api/link-patch.ts';
+import { LinkMaking } from './api/link-making.ts';
 import { LinkService } from './api/link-service.ts';
 import { LiveService } from './api/live-service.ts';
 import { QrService } from './api/qr-service.ts';
@@ -15,8 +16,13 @@ import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
 import type { Repeats } from './repeats/repeats.ts';
-import { resultOf } from './shorten/shorten-answer.ts';
-import type { HashPassword, PrepareRequest, ReadOwnRequest } from './shorten/shorten-request.ts';
+import { resultOf, type ShortenTally } from './shorten/shorten-answer.ts';
+import type {
+  HashPassword,
+  ParseShortenRequest,
+  PrepareRequest,
+  ReadOwnRequest,
+} from './shorten/shorten-request.ts';
 import type { Shortener } from './shorten/shortener.ts';
 import type { TargetRules } from './shorten/target-url.ts';
 import type { Statistics } from './statistics/statistics.ts';
@@ -28,7 +34,9 @@ export interface LinkServicesOptions {
   readonly shortener: Shortener;
   readonly rules: TargetRules;
   readonly hashPassword: HashPassword;
+  readonly parse: ParseShortenRequest;
   readonly prepare: PrepareRequest;
+  readonly shortens: ShortenTally;
   readonly readOwn: ReadOwnRequest;
   readonly repeats: Repeats;
   readonly statistics: Statistics;
@@ -47,6 +55,10 @@ export function createLinkServices(
   const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });
   return {
     links,
+    making: new LinkMaking({
+      ...options,
+      makeRepeatable: async (request) => repeats.makeItem(request),
+    }),
     adminLinks: new AdminLinks({ own, publicUrl, log }),
     bulkChanges: new BulkChanges({
       own,

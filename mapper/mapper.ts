@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnLink } from '../db/own-links/own-link.ts';
-import { createKeyspace } from '../db/keyspace/key.ts';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -86,7 +86,8 @@ const DRAIN_MS = 5_000;
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
   const { config, log } = options;
-  const serving = await startServing(options);
+  const keyspace = createKeyspace(config.stores.keys);
+  const serving = await startServing({ ...options, keyspace });
   const { url, publicUrl, metrics } = serving;
   try {
     const presence = await openPresence({
@@ -95,6 +96,7 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       metrics,
       ready: () => serving.readiness(),
       reserve: async () => serving.held(),
+      keyspace: () => keyspace,
       log,
     });
     log.info({ url, publicUrl, admin: presence.adminUrl }, 'mapper serves');
@@ -112,19 +114,24 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   }
 }
 
+interface StartServingOptions extends StartMapperOptions {
+  /** Of the configuration. To make one takes 100 ms. Default: it is made. */
+  readonly keyspace?: Keyspace;
+}
+
 /**
  * Starts the serving part in order: stores, caches, service, handler, public port. It stops in the reverse
  * order.
  * @throws MismatchError when a store contradicts the configuration; also when the port is taken
  */
-export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
+export async function startServing(options: StartServingOptions): Promise<ServingMapper> {
   const { config, log, signal, hasFastPaths = true, decoder } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
-  const keyspace = createKeyspace(config.stores.keys);
+  const { keyspace = createKeyspace(config.stores.keys) } = options;
   const counted = { ...countBatches(metrics), batches: options.batches };
   // Nobody changes a link before the accounts are open.
   const events = createLinkEvents(() => accounts);
@@ -157,13 +164,12 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     }),
   );
   const { isBlocked, isBlockedHost } = blocked;
-  const reader = stack.use(
+  const clickSource = stack.use(
     await openClickReader({ config, limits: limits.rules, store: accounts.store, log }),
   );
   const shared = { config, stores, caches, publicUrl, registry, metrics, log };
   // Nobody changes a link before the images are open.
   const onLinkChanged = (link: OwnLink): void => images?.linkChanged(link);
-  const clickSource = reader;
   const service = stack.use(openService({ ...shared, isBlocked, clickSource, events, onLinkChanged }));
   watchLimits(registry, limits);
   if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
@@ -183,13 +189,15 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     cache: caches.links,
     accounts,
     corsOrigins: config.corsOrigins ?? [],
+    isSignupOpen: config.signup === 'open',
     limits: limits.rules,
     publicUrl,
     secret: config.stores.keys.secret,
     targets,
     following: config.following ?? {},
-    countryAt: reader.countryAt,
+    countryAt: clickSource.countryAt,
     gates: createGates({ accounts, rules: limits.rules, service, links: caches.links }),
+    domains: blocked,
     isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
     metrics,

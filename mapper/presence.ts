@@ -1,12 +1,16 @@
 import { hostname } from 'node:os';
+import type { Keyspace } from '../db/keyspace/key.ts';
 import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { openDashboard } from './dashboard.ts';
 import type { HeldByMapper } from './keys/held-by-mapper.ts';
 import { RedisMembership } from './redis-membership.ts';
 
-export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
+export interface PresenceOptions extends Pick<AdminOptions, 'ready'> {
+  readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'snapshot'>;
   readonly config: MapperConfig;
   readonly publicUrl: string;
   /**
@@ -14,6 +18,8 @@ export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'>
    * key as lost.
    */
   readonly reserve: () => Promise<HeldByMapper>;
+  /** Of the configuration. Asked for when somebody looks at the dashboard. */
+  readonly keyspace: () => Keyspace;
   readonly log: Log;
 }
 
@@ -26,12 +32,14 @@ export async function openPresence(
 ): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
+  const pages = openDashboard(options);
   const admin = stack.use(
     await startAdmin({
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': reserve },
+      routes: { 'GET /reserve': reserve, 'GET /dashboard/report': async () => pages.report() },
+      pages,
       log,
     }),
   );

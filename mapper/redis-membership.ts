@@ -3,7 +3,7 @@ import type { RedisShardConfig } from '../runtime/config/stores.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
-import type { MapperMember } from './member.ts';
+import type { MapperMember } from '../coordinator/overview/mapper-member.ts';
 
 /** Four renewals may fail before the entry vanishes. */
 const RENEW_EVERY_MS = ENTRY_TTL_MS / 5;

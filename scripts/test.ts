@@ -69,13 +69,19 @@ const MIN_FILES_OF_A_LANE = 40;
 /** `.ci/run` finds the failures by this line. */
 const FAILURES_TITLE = 'failed tests:';
 
+/** They share one browser, which takes memory and a second to start: so all of them are in one half. */
+const WITH_BROWSER = 'test/browser/';
+
 /**
  * Two halves of the files, which run at the same time. Most tests wait most of the time, for time-outs and
  * servers. Each half has servers of its own.
  */
 function lanesOf(files: readonly string[]): string[][] {
   if (files.length < 2 * MIN_FILES_OF_A_LANE) return [[...files]];
-  return [0, 1].map((lane) => files.filter((_, index) => index % 2 === lane));
+  const isInBrowser = (file: string): boolean => file.startsWith(WITH_BROWSER);
+  const others = files.filter((file) => !isInBrowser(file));
+  const [first, second] = [0, 1].map((lane) => others.filter((_, index) => index % 2 === lane));
+  return [first ?? [], [...files.filter(isInBrowser), ...(second ?? [])]];
 }
 
 async function runCheck({ name, script, args, remedy }: Check): Promise<Tally> {

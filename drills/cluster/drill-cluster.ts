@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { producerPath } from '../../coordinator/paths.ts';
-import { parseProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';

@@ -17,6 +17,7 @@ import type { ExportService } from './export-service.ts';
 import type { Group } from './groups.ts';
 import type { ImageService } from './image-service.ts';
 import type { ImportService } from './import-service.ts';
+import type { LinkMaking } from './link-making.ts';
 import type { LinkService } from './link-service.ts';
 import type { LiveService } from './live-service.ts';
 import type { QrService } from './qr-service.ts';
@@ -26,6 +27,7 @@ import type { StatisticsService } from './statistics-service.ts';
 export interface Services {
   readonly accounts: Accounts;
   readonly links: LinkService;
+  readonly making: LinkMaking;
   readonly bulk: BulkService;
   readonly bulkChanges: BulkChanges;
   readonly exports: ExportService;
@@ -40,6 +42,9 @@ export interface Services {
   readonly administration: Administration;
   readonly webhooks: Webhooks;
 }
+
+/** What is not about people. */
+export type LinkServices = Omit<Services, 'accounts' | 'administration'>;
 
 type Shape = Readonly<Record<string, z.ZodType>>;
 type ObjectSchema = z.ZodObject<Shape>;

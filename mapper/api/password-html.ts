@@ -1,5 +1,6 @@
 import { PASSWORD_PAGE } from '../auth/password-link.ts';
-import { escapeHtml, toPage } from '../http/page.ts';
+import { escapeHtml } from '../http/html.ts';
+import { toPage } from '../http/page.ts';
 
 /* The HTML of the page of a password link. It has no script, and loads nothing. */
 

@@ -4,9 +4,9 @@ import { PASSWORD_PAGE } from '../auth/password-link.ts';
 import { whyPasswordRefused } from '../auth/password-rules.ts';
 import { PAGE_HEADERS, PAGE_TYPE } from '../http/page.ts';
 import { Problem } from '../http/problem.ts';
-import { readForm } from '../http/read-json.ts';
+import { isForm, readForm } from '../http/read-json.ts';
 import { showBadLink, showDone, showForm } from './password-html.ts';
-import type { ApiLimits } from './router.ts';
+import type { ApiLimits } from './call-endpoint.ts';
 
 type PasswordAccounts = Pick<Accounts, 'findResetEmail' | 'resetPassword'>;
 
@@ -14,8 +14,6 @@ export interface PasswordPageOptions {
   readonly accounts: PasswordAccounts;
   readonly limits: ApiLimits;
 }
-
-const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
 
 /**
  * The page behind the link of `keymill users reset`: a form for a new password, which works without scripts.
@@ -36,7 +34,7 @@ export function addPasswordPage(router: Router, { accounts, limits }: PasswordPa
     else show(ctx, 200, showForm({ token, email }));
   });
   router.post(PASSWORD_PAGE, async (ctx, next) => {
-    if (!FORM_TYPE.test(ctx.get('Content-Type'))) return next();
+    if (!isForm(ctx.get('Content-Type'))) return next();
     await count(ctx);
     const { token = '', new: password = '' } = await readForm(ctx.req, ctx.res);
     const email = await accounts.findResetEmail(token);

@@ -1,40 +1,13 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router, RouterContext } from '@koa/router';
-import type { z } from 'zod';
 import { monotonicMs } from '../../runtime/clock.ts';
-import type { Log } from '../../runtime/log.ts';
-import type { Access, Guard } from '../auth/guard.ts';
-import { findCookie, formatCookie } from '../auth/credential.ts';
-import type { Identity } from '../auth/identities.ts';
-import { isDue } from '../auth/last-uses.ts';
-import { invalidInput } from '../http/field-errors.ts';
-import { invalidFields, Problem } from '../http/problem.ts';
+import { formatCookie } from '../auth/credential.ts';
 import { openBodyStream, type BodyStream } from '../http/body-stream.ts';
 import { STREAM_PACE } from '../http/limits.ts';
+import { Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
-import { idempotencyKeyOf } from '../shorten/repeatable.ts';
+import { callEndpoint, type ApiOptions } from './call-endpoint.ts';
 import { writeContent } from './content-answer.ts';
-import type { ApiReply, Endpoint, Services } from './endpoint.ts';
-
-export interface ApiOptions {
-  readonly services: Services;
-  readonly guard: Guard;
-  readonly limits: ApiLimits;
-  /** The name of the session's cookie. */
-  readonly cookieName: string;
-  readonly log: Log;
-}
-
-export interface ApiLimits {
-  /** Counts a request, and says in the response what is left. @throws Problem 429 */
-  enforceApi(
-    request: IncomingMessage,
-    response: ServerResponse,
-    sender: { readonly identity: Identity | undefined; readonly limit: Endpoint['limit'] },
-  ): Promise<void>;
-  /** The address of the client of a request, also where it has no limits. */
-  clientAddressOf(request: IncomingMessage): string | undefined;
-}
+import type { ApiReply, Endpoint } from './endpoint.ts';
 
 /**
  * On every answer of the API, also on problems, and on its pages, which replace the Content-Security-Policy.
@@ -82,56 +55,21 @@ function methodsOf({ method, hasPage }: Endpoint): string[] {
   return hasPage === true ? ['GET', 'HEAD', method] : [method];
 }
 
-/**
- * A session that is used goes on, in the browser too: once a day it gets its cookie again, with a later end.
- */
-function renewCookie(ctx: RouterContext, identity: Identity, cookieName: string): void {
-  if (identity.proof.kind !== 'session' || !isDue(identity, identity.usedAtMs, Date.now())) return;
-  const secret = findCookie(ctx.get('Cookie'), cookieName);
-  if (secret !== undefined) ctx.set('Set-Cookie', formatCookie(cookieName, secret));
-}
-
 /** OpenAPI writes `{key_id}`, the router `:key_id`. */
 function toRouterPath(path: string): string {
   return path.replaceAll(/\{(\w+)\}/g, ':$1');
 }
 
 async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOptions): Promise<void> {
-  const {
-    access,
-    limit,
-    params,
-    query,
-    body,
-    maxBodyBytes,
-    bodyTypes,
-    maxBodyMs,
-    repeatable,
-    status,
-    handle,
-  } = endpoint;
-  const { guard } = options;
-  const identity = access === 'anyone' ? undefined : await guard.identify(ctx.req);
-  // Before the scopes: every request of a key counts.
-  await options.limits.enforceApi(ctx.req, ctx.res, { identity, limit });
-  if (access !== 'anyone') guard.authorise(identity, access);
-  if (identity !== undefined) renewCookie(ctx, identity, options.cookieName);
-  if (query === undefined && ctx.querystring !== '') refuseQuery(ctx.query);
-  const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(ctx.req);
-  const request = {
-    // Who may be nobody is part of the type of each declaration.
-    identity: identity as never,
-    identifyAgain: async () => (await identifyAgain(ctx.req, access, guard)) as never,
-    params: (params && check(params, { ...ctx.params })) as never,
-    query: (query && check(query, singleValues(ctx.query))) as never,
-    body: (body && check(body, await readJsonObject(ctx.req, ctx.res, maxBodyBytes))) as never,
-    stream: (bodyTypes && openStream(ctx, Object.keys(bodyTypes), maxBodyMs)) as never,
-    headers: ctx.req.headers,
-    addressOf: () => options.limits.clientAddressOf(ctx.req),
-    idempotencyKey,
-  };
-  const reply = await handle?.(options.services, request);
-  if (reply === undefined) throw new Problem('not-found');
+  const { maxBodyBytes, maxBodyMs, status } = endpoint;
+  const reply = await callEndpoint(endpoint, options, {
+    request: ctx.req,
+    response: ctx.res,
+    params: { ...ctx.params },
+    query: ctx.query,
+    body: async () => readJsonObject(ctx.req, ctx.res, maxBodyBytes),
+    stream: (types) => openStream(ctx, types, maxBodyMs),
+  });
   if ('isNotModified' in reply) {
     ctx.set({ ...reply.headers });
     ctx.status = 304;
@@ -142,40 +80,6 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
 function openStream(ctx: RouterContext, types: readonly string[], maxMs: number | undefined): BodyStream {
   const endsAtMs = maxMs === undefined ? undefined : monotonicMs() + maxMs;
   return openBodyStream(ctx.req, ctx.res, { types, pace: { ...STREAM_PACE, endsAtMs } });
-}
-
-async function identifyAgain(
-  request: IncomingMessage,
-  access: Access,
-  guard: Guard,
-): Promise<Identity | undefined> {
-  if (access === 'anyone') return undefined;
-  const identity = await guard.identify(request);
-  guard.authorise(identity, access);
-  return identity;
-}
-
-function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalidInput(parsed.error);
-  return parsed.data;
-}
-
-type Query = Readonly<Record<string, string | string[] | undefined>>;
-
-/** @throws Problem 422 for a parameter that is given twice: programs differ in which one they take */
-function singleValues(query: Query): Record<string, string> {
-  return Object.fromEntries(
-    Object.entries(query).map(([field, value = '']) => {
-      if (typeof value === 'string') return [field, value];
-      throw invalidFields([{ field, reason: 'is given more than once' }]);
-    }),
-  );
-}
-
-function refuseQuery(query: Query): void {
-  const [field = ''] = Object.keys(query);
-  throw invalidFields([{ field, reason: 'unknown parameter' }]);
 }
 
 function write(ctx: RouterContext, status: number, reply: ApiReply<unknown>, cookieName: string): void {

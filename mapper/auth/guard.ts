@@ -3,6 +3,7 @@ import { Problem } from '../http/problem.ts';
 import { missingScope } from './accounts.ts';
 import { formatCookie, parseCredential } from './credential.ts';
 import type { Identities, Identity } from './identities.ts';
+import { isOwnOrigin } from './own-origin.ts';
 import { isAllowed, type Scope } from './scopes.ts';
 
 /**
@@ -67,9 +68,8 @@ export class Guard {
    */
   #refuseForeignPages({ method = '', headers }: IncomingMessage): void {
     if (SAFE.has(method)) return;
-    const { origin, host } = headers;
-    const own = [this.#options.publicUrl, `http://${host}`, `https://${host}`];
-    const isForeign = origin !== undefined && !own.includes(origin);
+    const { origin } = headers;
+    const isForeign = origin !== undefined && !isOwnOrigin(origin, headers, this.#options.publicUrl);
     if (isForeign || headers['sec-fetch-site'] === 'cross-site') throw new Problem('foreign-origin');
   }
 }

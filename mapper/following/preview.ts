@@ -1,5 +1,6 @@
 import type { LinkRules } from '../../db/urls/link-rules.ts';
-import { escapeHtml, toPage } from '../http/page.ts';
+import { escapeHtml } from '../http/html.ts';
+import { toPage } from '../http/page.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
 

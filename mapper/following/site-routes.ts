@@ -1,10 +1,9 @@
 import type { Router } from '@koa/router';
 import { setPrepared, type PreparedAnswer } from '../http/plain-answer.ts';
-import { preparePage, wantsPage } from '../http/problem-page.ts';
 import { Problem } from '../http/problem.ts';
 
 export interface SiteOptions {
-  /** Where `/` leads. Undefined: there is nothing. */
+  /** Where `/` leads. Undefined: a page of ours. */
   readonly rootUrl: string | undefined;
   /** The first segments of all paths that are no links: `/urls`. */
   readonly paths: readonly string[];
@@ -17,13 +16,9 @@ export function addSiteRoutes(router: Router, { rootUrl, paths }: SiteOptions): 
   router.all('/robots.txt', () => {
     throw new Problem('method-not-allowed', { headers: { Allow: 'GET, HEAD' } });
   });
-  const root = rootUrl === undefined ? undefined : leadTo(rootUrl);
-  router.get('/', (ctx, next) => {
-    if (root !== undefined) setPrepared(ctx, root);
-    else if (wantsPage(ctx.get('Accept'))) setPrepared(ctx, preparePage(new Problem('not-found')));
-    else return next();
-    return undefined;
-  });
+  if (rootUrl === undefined) return;
+  const root = leadTo(rootUrl);
+  router.get('/', (ctx) => setPrepared(ctx, root));
 }
 
 function leadTo(url: string): PreparedAnswer {

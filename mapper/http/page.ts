@@ -1,4 +1,5 @@
 import { createHash } from 'node:crypto';
+import { escapeHtml } from './html.ts';
 
 /* The frame of a page for people. It has no script, and loads nothing. */
 
@@ -64,14 +65,4 @@ export function toPage(title: string, content: string): string {
   </body>
 </html>
 `;
-}
-
-/** For text between tags, and for values of attributes in quotes. */
-export function escapeHtml(text: string): string {
-  return text
-    .replaceAll('&', '&amp;')
-    .replaceAll('<', '&lt;')
-    .replaceAll('>', '&gt;')
-    .replaceAll('"', '&quot;')
-    .replaceAll("'", '&#39;');
 }

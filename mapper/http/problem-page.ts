@@ -1,5 +1,6 @@
 import { acceptedWeight } from './accepted-weight.ts';
-import { escapeHtml, PAGE_HEADERS, PAGE_TYPE, toPage } from './page.ts';
+import { escapeHtml } from './html.ts';
+import { PAGE_HEADERS, PAGE_TYPE, toPage } from './page.ts';
 import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
 import type { Problem } from './problem.ts';
 import type { RequestFacts } from './request-facts.ts';

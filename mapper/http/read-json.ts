@@ -38,6 +38,24 @@ export async function readForm(
   return Object.fromEntries(fields);
 }
 
+/** Whether a body is that of a form without files. @param contentType the header */
+export function isForm(contentType: string): boolean {
+  return /^application\/x-www-form-urlencoded(?:;|$)/i.test(contentType);
+}
+
+/**
+ * Reads the fields of a form, in which a name may be given several times.
+ * @throws Problem 413 too large, 415 compressed or not UTF-8, 400 not UTF-8
+ */
+export async function readFormFields(
+  request: IncomingMessage,
+  response: ServerResponse,
+  maxBytes = MAX_BODY_BYTES,
+): Promise<URLSearchParams> {
+  refuseCoding(request);
+  return new URLSearchParams(decodeText(await readBody(request, response, maxBytes)));
+}
+
 /** @throws Problem 400 not well-formed, 422 not an object or a field given twice */
 export function parseJsonObject(body: Buffer): Readonly<Record<string, unknown>> {
   const text = decodeText(body);

@@ -15,6 +15,8 @@ export interface WatchOptions {
 
 /** A list of domains that follows its file. */
 export interface WatchedDomains extends AsyncDisposable {
+  /** Whether there is a list. */
+  readonly isConfigured: boolean;
   /** Whether links to this address are blocked. */
   readonly isBlocked: (url: string) => boolean;
   /** The same for a host, as in `URL.hostname`. */
@@ -69,6 +71,7 @@ export async function watchBlockedDomains({ path, onChanged, log }: WatchOptions
   const polling = path === undefined ? undefined : pollEvery(POLL_MS, stopping.signal, lookAgain);
   const isBlockedHost = (host: string): boolean => domains.has(host);
   return {
+    isConfigured: path !== undefined,
     isBlockedHost,
     isBlocked: (url) => domains.size > 0 && isBlockedHost(URL.parse(url)?.hostname ?? ''),
     get size() {

@@ -6,6 +6,7 @@ import {
   createMetrics,
   lastingOf,
   mergeMetrics,
+  type MergedMetrics,
   type Metrics,
   type MetricsSnapshot,
 } from '../../runtime/metrics.ts';
@@ -115,8 +116,12 @@ export class ProcessGroup {
   }
 
   /** The metrics of all processes in one: see {@link mergeMetrics}. */
-  get metrics(): Pick<Metrics, 'text' | 'contentType'> {
-    return { contentType: this.#own.contentType, text: async () => this.#metricsText() };
+  get metrics(): Pick<Metrics, 'text' | 'contentType' | 'snapshot'> {
+    return {
+      contentType: this.#own.contentType,
+      text: async () => (await this.#merged()).text(),
+      snapshot: async () => (await this.#merged()).snapshot(),
+    };
   }
 
   /** Resolves when all processes have ended. Call it after the signal was aborted. */
@@ -160,7 +165,7 @@ export class ProcessGroup {
     child.kill();
   }
 
-  async #metricsText(): Promise<string> {
+  async #merged(): Promise<MergedMetrics> {
     const children = [...this.#children.values()].filter(({ isServing }) => isServing);
     await Promise.all(
       children.map(async (child) => {
@@ -169,7 +174,7 @@ export class ProcessGroup {
         if (snapshot !== undefined && child.isServing) this.#lastSeen.set(child, snapshot);
       }),
     );
-    return mergeMetrics([await this.#own.snapshot(), ...this.#lastSeen.values(), this.#retired]).text();
+    return mergeMetrics([await this.#own.snapshot(), ...this.#lastSeen.values(), this.#retired]);
   }
 
   async #retire(child: Child): Promise<void> {

@@ -9,7 +9,7 @@ import { isMiss, setPrepared, type PreparedAnswer } from '../http/plain-answer.t
 import { prepareFor, wantsPage } from '../http/problem-page.ts';
 import { Problem } from '../http/problem.ts';
 import { factsOf, type RequestFacts } from '../http/request-facts.ts';
-import { readForm } from '../http/read-json.ts';
+import { isForm, readForm } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
 import type { FoundLink, LinkFinder } from './link-finder.ts';
 import { findNamedLink, type NamedLink } from './named-link.ts';
@@ -38,7 +38,6 @@ interface FollowLimits {
   missed(request: IncomingMessage): void;
 }
 
-const FORM_TYPE = /^application\/x-www-form-urlencoded(?:;|$)/i;
 /** A password of 1,024 bytes, all of them percent-encoded, and some more. */
 const MAX_FORM_BYTES = 4 * 1_024;
 
@@ -85,16 +84,16 @@ async function forPeople(ctx: RouterContext, answer: () => Promise<void>): Promi
  * be followed.
  */
 async function open(ctx: RouterContext, named: NamedLink, options: RedirectRouteOptions): Promise<void> {
-  const isForm = ctx.method === 'POST' && FORM_TYPE.test(ctx.get('Content-Type'));
+  const hasForm = ctx.method === 'POST' && isForm(ctx.get('Content-Type'));
   await forPeople(ctx, async () => {
     const form = await findForm(ctx, named, options).catch((error: unknown) => {
-      if (isForm) throw error;
+      if (hasForm) throw error;
       return 'none' as const;
     });
     if (form === 'no-link' && isNoLink(ctx, named)) throw new Problem('not-found');
     if (form !== 'there') refuseMethod(named, 'GET, HEAD');
     if (ctx.method !== 'POST') refuseMethod(named, 'GET, HEAD, POST');
-    if (!isForm) throw new Problem('not-form');
+    if (!hasForm) throw new Problem('not-form');
     const { password = '' } = await readForm(ctx.req, ctx.res, MAX_FORM_BYTES);
     await follow(ctx, named, options, password);
   });

@@ -1,6 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
-import { escapeHtml } from '../http/page.ts';
+import { escapeHtml } from '../http/html.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
 

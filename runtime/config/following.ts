@@ -2,7 +2,7 @@ import { whyNoHost } from '../why-no-host.ts';
 import type { Env } from './env.ts';
 
 export interface FollowingConfig {
-  /** Where `/` leads. Undefined: nowhere. */
+  /** Where `/` leads. Undefined: to the front page. */
   readonly rootUrl?: string | undefined;
   /** Where a browser is sent that asks for a link that does not exist. Undefined: it gets a page. */
   readonly notFoundUrl?: string | undefined;
@@ -10,6 +10,8 @@ export interface FollowingConfig {
   readonly countryHeader?: string | undefined;
   /** File of addresses and their countries. Undefined: there is none. */
   readonly countryFile?: string | undefined;
+  /** Whether `/docs/style` shows the parts of which pages are made. */
+  readonly hasStylePage?: boolean;
 }
 
 export function readFollowing(env: Env): FollowingConfig {
@@ -18,6 +20,7 @@ export function readFollowing(env: Env): FollowingConfig {
     notFoundUrl: readUrl(env, 'NOT_FOUND_URL'),
     countryHeader: readCountryHeader(env),
     countryFile: env.find('COUNTRY_FILE'),
+    hasStylePage: env.boolean('STYLE_PAGE', false),
   };
 }
 

@@ -224,7 +224,7 @@ export const VARIABLES = {
   },
   ROOT_URL: {
     meaning: 'where / of the public port leads (302): https://example.com/',
-    default: 'none: / is 404',
+    default: 'none: / is the page that makes links',
   },
   NOT_FOUND_URL: {
     meaning: 'where browsers are sent (302) that ask for a link that does not exist; programs get 404',
@@ -241,6 +241,10 @@ export const VARIABLES = {
       'file of addresses and their countries (MaxMind DB, .mmdb), asked where no proxy says a country; read at the start',
     tradeOff: 'each process of a mapper holds the whole file in memory',
     default: 'none',
+  },
+  STYLE_PAGE: {
+    meaning: 'true shows the parts of which pages are made under /docs/style, for those who work on them',
+    default: 'false',
   },
   ...IMAGE_VARIABLES,
   RESERVE: {

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';

@@ -5,7 +5,7 @@ import { NO_SESSION, removeMember } from '../../coordinator/membership.ts';
 import { mapperPath } from '../../coordinator/paths.ts';
 import { readNode } from '../../coordinator/reading.ts';
 import type { Node, Session } from '../../coordinator/session.ts';
-import { parseMapperMember, type MapperView } from '../../mapper/member.ts';
+import { parseMapperMember, type MapperView } from '../../coordinator/overview/mapper-member.ts';
 import { whyOutOfReach } from '../../runtime/admin-address.ts';
 import { askAdmin } from '../../runtime/admin-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';

@@ -14,6 +14,10 @@ interface CommandEntry {
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  shorten: {
+    summary: 'make a short link, or many',
+    load: async () => (await import('./shorten.ts')).addShortenCommand,
+  },
   status: {
     summary: 'the whole cluster on one screen',
     load: async () => (await import('./status.ts')).addStatusCommand,
@@ -53,6 +57,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   prepare: {
     summary: 'create the databases and bring their tables up to date',
     load: async () => (await import('./prepare.ts')).addPrepareCommand,
+  },
+  service: {
+    summary: 'let systemd run the cluster, so that it comes back after a reboot',
+    load: async () => (await import('./service.ts')).addServiceCommand,
   },
   zookeeper: {
     summary: 'adopt the ensemble after ZooKeeper was wiped, replaced or put back',

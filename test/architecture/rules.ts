@@ -65,6 +65,9 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
       'statistics',
       'webhooks',
     ],
+    // Pages for people do what the API does.
+    pages: ['api', 'auth', 'http', 'qr'],
+    'link-pages': ['api', 'charts', 'http', 'import', 'pages', 'shorten', 'statistics'],
     // It hears of clicks. The counter does not know who listens.
     live: ['clicks'],
     orphans: ['urls'],
@@ -74,6 +77,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     import: ['shorten'],
     'import-jobs': ['import', 'keys'],
     qr: [],
+    // Drawings of numbers, as pieces of pages.
+    charts: ['http'],
     // What is in a file that somebody posts.
     pictures: ['http'],
     images: ['cache', 'http', 'jobs', 'links', 'pictures', 'reservations', 'shorten'],

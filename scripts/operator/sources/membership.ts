@@ -1,12 +1,13 @@
 import { MapperEntries } from '../../../db/redis/mapper-entries.ts';
 import { mapperKey } from '../../../db/redis/redis-keys.ts';
-import { parseMapperMember } from '../../../mapper/member.ts';
+import { parseMapperMember } from '../../../coordinator/overview/mapper-member.ts';
 import type { OperatorConfig } from '../../../runtime/config/config.ts';
 import type { RedisShardConfig } from '../../../runtime/config/stores.ts';
 import { parseJson } from '../../../runtime/json.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS, askOnly, type Inquiry } from './ask.ts';
-import { readCoordination, type Coordination } from './coordination.ts';
+import type { Coordination } from '../../../coordinator/overview/coordination.ts';
+import { readCoordination } from './coordination.ts';
 import { NOTHING_KNOWN } from './strangers.ts';
 
 type Stores = Pick<OperatorConfig, 'zookeeper' | 'stores'>;

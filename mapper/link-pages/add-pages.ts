@@ -1,0 +1,17 @@
+import type { PageRoutes } from '../pages/page-routes.ts';
+import { addAdminLinkPages } from './admin-link-pages.ts';
+import { addAdminPages, type ShownDomains } from './admin-pages.ts';
+import { addImportPages } from './import-pages.ts';
+import { addLinkPages } from './link-pages.ts';
+import { addListPages } from './list-pages.ts';
+import { addNewLinkPage } from './new-link-page.ts';
+
+/** The pages of one's own links, of imports, and those of administrators. */
+export function addPagesOfLinks(pages: PageRoutes, domains: ShownDomains): void {
+  addListPages(pages);
+  addNewLinkPage(pages);
+  addLinkPages(pages);
+  addImportPages(pages);
+  addAdminLinkPages(pages);
+  addAdminPages(pages, domains);
+}

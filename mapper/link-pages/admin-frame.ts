@@ -1,0 +1,65 @@
+import { html, type Html, type HtmlValue } from '../http/html.ts';
+import type { Problem } from '../http/problem.ts';
+import { notice, tabs } from '../pages/components.ts';
+import type { Page } from '../pages/layout.ts';
+
+const TABS = [
+  ['/admin/links', 'Links'],
+  ['/admin/users', 'Users'],
+  ['/admin/reports', 'Reports'],
+  ['/admin/domains', 'Blocked domains'],
+  ['/admin/orphans', 'Asked in vain'],
+] as const;
+
+export interface AdminPage {
+  readonly title: string;
+  /** Of its tab. */
+  readonly path: (typeof TABS)[number][0];
+  readonly content: HtmlValue;
+  readonly done?: string | undefined;
+  /** Why there is nothing to show. */
+  readonly problem?: Problem | undefined;
+}
+
+/** A page for administrators. */
+export function adminPage({ title, path, content, done, problem }: AdminPage): Page {
+  return {
+    title,
+    ...(problem !== undefined && { status: problem.status, headers: problem.headers }),
+    content: html`<h1>Administration</h1>${tabs('Administration', TABS, path)}<h2>${title}</h2>
+${done !== undefined && notice('good', html`<p>${done}</p>`)}
+${problem !== undefined && notice('fault', faultsOf(problem))}
+${content}`,
+  };
+}
+
+function faultsOf({ message, errors = [] }: Problem): Html {
+  if (errors.length === 0) return html`<p>${message}</p>`;
+  return html`<ul>${errors.map(({ field, reason }) => html`<li>${field} ${reason}</li>`)}</ul>`;
+}
+
+/** The parameters of an address that are given, for the next page of a list and for calls of the API. */
+export function givenQuery(query: URLSearchParams, names: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    names.flatMap((name) => {
+      const value = query.get(name)?.trim() ?? '';
+      return value === '' ? [] : [[name, value]];
+    }),
+  );
+}
+
+/** The addresses of the first and the next page of a list. */
+export function pagesOf(
+  path: string,
+  { cursor, ...choice }: Readonly<Record<string, string>>,
+  nextCursor: string | null,
+): { readonly first?: string; readonly next?: string } {
+  const at = (more: Readonly<Record<string, string>>): string => {
+    const query = new URLSearchParams({ ...choice, ...more }).toString();
+    return query === '' ? path : `${path}?${query}`;
+  };
+  return {
+    ...(cursor !== undefined && { first: at({}) }),
+    ...(nextCursor !== null && { next: at({ cursor: nextCursor }) }),
+  };
+}

@@ -1,0 +1,121 @@
+import type { AnsweredLink } from '../api/link-answers.ts';
+import { Problem } from '../http/problem.ts';
+import type { FormState } from '../pages/form.ts';
+import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
+import { tryForm } from '../pages/try-form.ts';
+import type { WholeLink } from '../shorten/whole-link.ts';
+import { ABOUT, changedFields, rebased, toForm } from './link-form.ts';
+import { linkPage, type LinkView } from './link-view.ts';
+import { pathOfLink } from './paths.ts';
+import { periodOf, type Period } from './period.ts';
+import { DIMENSION_NAMES, type DimensionName, type ShownClicks } from './statistics-view.ts';
+import { withRowsInOrder } from './target-rows.ts';
+
+const SHARED = { for: 'signed-in', isShared: true } as const;
+/** 20 targets of 2,048 characters, all of them percent-encoded, twice: as they were and as they are. */
+const MAX_FORM_BYTES = 512 * 1024;
+
+const DONE: Readonly<Record<string, string>> = {
+  made: 'The link is made.',
+  found: 'You had this link already.',
+  saved: 'Saved. Everybody is led by the new state now.',
+  'saved-lagging': 'Saved. Some servers may lead by the old state for a short time.',
+  unchanged: 'Nothing was changed.',
+  deleted: 'Deleted. Nobody can follow this link any more.',
+  restored: 'Restored. The link can be followed again.',
+};
+
+/** `/urls/{key}`: a link with its clicks, and the forms that change it. */
+export function addLinkPages(pages: PageRoutes): void {
+  pages.get('/urls/:key', SHARED, async (request) =>
+    linkPage(await viewOf(request, { done: DONE[request.query.get('done') ?? ''] })),
+  );
+  pages.post('/urls/:key', { ...SHARED, maxBytes: MAX_FORM_BYTES }, changeLink);
+  pages.post('/urls/:key/delete', SHARED, async ({ call, params, form }) => {
+    const key = params['key'] ?? '';
+    await call('deleteLink', { params: { key }, headers: ifMatch(form) });
+    return doneWith(key, 'deleted');
+  });
+  pages.post('/urls/:key/restore', SHARED, async ({ call, params }) => {
+    const key = params['key'] ?? '';
+    await call('restoreLink', { params: { key } });
+    return doneWith(key, 'restored');
+  });
+}
+
+async function changeLink(request: FormRequest): Promise<PageReply> {
+  const { call, params, form } = request;
+  const key = params['key'] ?? '';
+  const send = async (): Promise<PageReply> => {
+    const body = changedFields(form);
+    if (Object.keys(body).length === 0) return doneWith(key, 'unchanged');
+    const reply = await call('changeLink', { params: { key }, body, headers: ifMatch(form) });
+    const { warnings } = reply.body as AnsweredLink['body'];
+    return doneWith(key, warnings === undefined ? 'saved' : 'saved-lagging');
+  };
+  return tryForm(form, send, async ({ problem }) => {
+    const view = await viewOf(request, {});
+    return linkPage({ ...view, state: stateOf(form, problem, view.answered.body) });
+  });
+}
+
+/** What is shown again of a change that was refused. */
+function stateOf(form: URLSearchParams, problem: Problem | undefined, link: WholeLink): FormState {
+  if (problem?.code !== 'changed-meanwhile') return { values: withRowsInOrder(form), problem };
+  const detail =
+    'Somebody else has changed this link meanwhile, so nothing is saved yet. Below is the link as it is now, with your changes in it. Look at it and save again.';
+  return { values: toForm(rebased(form, link)), problem: new Problem('changed-meanwhile', { detail }) };
+}
+
+/** A form without a version is none of ours: it is of no state. */
+function ifMatch(form: URLSearchParams): { 'if-match': string } {
+  return { 'if-match': form.get(ABOUT.version) ?? '' };
+}
+
+function doneWith(key: string, done: keyof typeof DONE): PageReply {
+  return { location: `${pathOfLink(key)}?done=${done}` };
+}
+
+async function viewOf(
+  request: PageRequest,
+  { done }: { readonly done?: string | undefined },
+): Promise<LinkView> {
+  const { call, params, query } = request;
+  const key = params['key'] ?? '';
+  const reply = await call('getLink', { params: { key } });
+  const answered = { body: reply.body as WholeLink, etag: reply.headers?.['ETag'] ?? '' };
+  const nowMs = Date.now();
+  const asked = { period: query.get('period') ?? undefined, tz: query.get('tz') ?? undefined };
+  const period = periodOf(asked, new Date(answered.body.created_at), nowMs);
+  const only = DIMENSION_NAMES.find((name) => name === query.get('by'));
+  const shown = await readClicks(request, answered.body.unique_id, period, only);
+  return {
+    answered,
+    done,
+    nowMs,
+    statistics: { path: pathOfLink(answered.body.unique_id), period, shown, only },
+  };
+}
+
+/** A page without charts is better than none: the link can be changed, whatever is with its clicks. */
+async function readClicks(
+  { identity, services }: PageRequest,
+  key: string,
+  period: Period,
+  only: DimensionName | undefined,
+): Promise<ShownClicks | { readonly fault: string }> {
+  if (identity === undefined) throw new Problem('unauthenticated');
+  const { statistics } = services;
+  try {
+    const [time, ...values] = await Promise.all([
+      statistics.ofLink(identity, key, period.asked('time')),
+      ...(only === undefined ? DIMENSION_NAMES : [only]).map(
+        async (name) => [name, await statistics.ofLink(identity, key, period.asked(name))] as const,
+      ),
+    ]);
+    return { time, values };
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 503) throw error;
+    return { fault: `Clicks cannot be read just now. ${error.message}` };
+  }
+}

@@ -1,0 +1,111 @@
+import { expect } from 'chai';
+import { createToken } from '../../mapper/auth/secrets.ts';
+import { PASSWORD } from '../mapper/api/people.ts';
+import { randomPng } from '../mapper/images/pictures.ts';
+import { NO_LIMITS } from '../mapper/world.ts';
+import { SETTINGS, nameOf } from './setting.ts';
+import { useSite } from './use-site.ts';
+
+/** A password of a link. */
+const OPEN_SESAME = 'open sesame';
+
+for (const setting of SETTINGS)
+  describe(`those who follow links (${nameOf(setting)})`, function () {
+    this.timeout(60_000);
+    const site = useSite();
+
+    it('give the password of a link: first a wrong one, then the right one', async () => {
+      const cookie = await site.people.session(await site.people.person());
+      const key = await site.link({ password: OPEN_SESAME }, cookie);
+      const person = await site.arrive(setting, 'password');
+      await person.goTo(`/${key}`, 401);
+      await person.look('asked');
+      await person.type('Password', 'a guess');
+      await person.press('Open the link');
+      await person.hears('That was not the password');
+      await person.look('wrong');
+      await person.type('Password', OPEN_SESAME);
+      await person.press('Open the link');
+      await person.isAt('You have arrived');
+      person.complaints.expectNone('on the way');
+    });
+
+    it('look where a link leads before they follow it', async () => {
+      const long = site.elsewhere.url(`/${'a-long-path/'.repeat(40)}`);
+      const key = await site.link({ long_url: long });
+      const person = await site.arrive(setting, 'preview');
+      await person.goTo(`/${key}+`);
+      await person.sees(long);
+      await person.look('target');
+      await person.follow('Follow the short link');
+      await person.isAt('You have arrived');
+      person.complaints.expectNone('on the way');
+    });
+
+    it('are told that there is no such link, or no longer, or not now', async () => {
+      const cookie = await site.people.session(await site.people.person());
+      const person = await site.arrive(setting, 'refused');
+      await person.goTo('/nosuchkey', 404);
+      await person.look('unknown');
+      const deleted = await site.link({}, cookie);
+      expect((await site.api.call('DELETE', `/urls/${deleted}`, { cookie })).status).to.equal(204);
+      await person.goTo(`/${deleted}`, 410);
+      await person.look('deleted');
+      const disabled = await site.link({}, cookie);
+      await site.api.call('PATCH', `/urls/${disabled}`, { cookie, body: { disabled: true } });
+      await person.goTo(`/${disabled}`, 410);
+      await person.look('disabled');
+      const once = await site.link({ max_visits: 1 }, cookie);
+      await person.goTo(`/${once}`);
+      await person.goTo(`/${once}`, 410);
+      await person.look('used up');
+    });
+
+    it('are told to wait when they ask for too many links that do not exist', async () => {
+      const perMinute = { ...NO_LIMITS.perMinute, 'not-found': 1 };
+      const strict = await site.world.start({
+        ...site.settings,
+        limits: { ...NO_LIMITS, perMinute, loopback: true },
+      });
+      const person = await site.arrive(setting, 'refused', { url: strict.url });
+      await person.goTo('/nosuchkey', 404);
+      await person.goTo('/nosuchkey', 429);
+      await person.look('too many');
+      await strict.stop();
+    });
+
+    it('see a picture and open its original', async () => {
+      const cookie = await site.people.session(await site.people.person());
+      const bytes = randomPng({ width: 300, height: 200 });
+      const posted = await site.post({ bytes, query: { title: 'A picture of noise' }, cookie });
+      expect(posted.status, posted.text).to.equal(201);
+      const key = String(posted.json()['unique_id']);
+      const person = await site.arrive(setting, 'picture');
+      await person.goTo(`/${key}`);
+      await person.isAt('A picture of noise');
+      await person.look('shown');
+      await person.follow('Open the original');
+      await person.page.waitForURL(/\/images\//);
+    });
+
+    it('choose a new password by the link that the operator gave them', async () => {
+      const { id, email } = await site.people.person();
+      const { text: token, hash } = createToken();
+      const now = new Date();
+      await site.people.db.resets.create(hash, id, now, new Date(now.getTime() + 60_000));
+      const person = await site.arrive(setting, 'reset');
+      await person.goTo(`/users/reset?token=${token}`);
+      await person.look('asked');
+      await person.type('New password', 'qwertyuiop');
+      await person.press('Change the password');
+      await person.hears('tried first');
+      await person.look('too common');
+      await person.type('New password', `${PASSWORD} too`);
+      await person.press('Change the password');
+      await person.isAt('The password has changed');
+      await person.sees(email);
+      await person.look('changed');
+      await person.goTo(`/users/reset?token=${token}`, 404);
+      await person.look('used');
+    });
+  });
