@@ -15,7 +15,7 @@ import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
-import { isSmall, onSmallCluster, resolveShape, type Shape } from './shape.ts';
+import { isSmall, onSmallCluster, refuseWhileGrowing, resolveShape, type Shape } from './shape.ts';
 import { stripMapper } from './small-node.ts';
 import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
@@ -53,6 +53,7 @@ export async function bringUp(
     for (const { id } of state.processes()) state.forgetProcess(id);
   }
   refuseFullOptions(options, shape);
+  if (state.isEstablished && state.setup.keySource === 'counter') refuseWhileGrowing(options, shape);
   refuseLateOpening(options, state);
   if (!isSmall(shape)) state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
   const before = { shape: state.shape, setup: state.setup, counts: state.counts };

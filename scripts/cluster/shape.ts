@@ -110,6 +110,24 @@ export function onSmallCluster(options: readonly string[]): string {
   );
 }
 
+/**
+ * While a small cluster grows, `keymill grow` alone adds its parts: mappers that do not know them yet must be
+ * restarted before producers use them.
+ * @throws UsageError naming the options
+ */
+export function refuseWhileGrowing(
+  { producers, keysDbs, redis }: Pick<WantedShape, 'keysDbs' | 'redis'> & { producers: number | undefined },
+  shape: Shape,
+): void {
+  const given = Object.entries({ '--producers': producers, '--keys-dbs': keysDbs, '--redis': redis })
+    .filter(([, number]) => number !== undefined)
+    .map(([option]) => option);
+  if (!isSmall(shape) && given.length > 0)
+    throw new UsageError(
+      `${given.join(', ')}: the cluster here is growing. Finish that first: ./scripts/keymill grow --yes`,
+    );
+}
+
 const START_AFRESH = 'Leave the option out, or start from scratch: ./scripts/down --wipe';
 
 function refusalsOf(shape: Shape, { shape: base, isEstablished }: Existing): string[] {

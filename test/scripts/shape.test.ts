@@ -1,7 +1,13 @@
 import { expect } from 'chai';
 import { ALL_SLOTS, parseSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
-import { DEFAULT_SHAPE, mysqlServersOf, resolveShape, SMALL_SHAPE } from '../../scripts/cluster/shape.ts';
+import {
+  DEFAULT_SHAPE,
+  mysqlServersOf,
+  refuseWhileGrowing,
+  resolveShape,
+  SMALL_SHAPE,
+} from '../../scripts/cluster/shape.ts';
 
 const NOTHING = {
   small: false,
@@ -90,5 +96,22 @@ describe('the shape of a small cluster', () => {
       UsageError,
       /--redis, --zookeepers: .*keymill grow/,
     );
+  });
+});
+
+describe('the numbers of a cluster that grows', () => {
+  const given = { producers: undefined, keysDbs: undefined, redis: undefined };
+
+  it('change only by its steps, until it is a full one', () => {
+    const growing = { ...SMALL_SHAPE, zookeepers: 3 };
+    for (const [option, wanted] of [
+      ['--producers', { ...given, producers: 3 }],
+      ['--keys-dbs', { ...given, keysDbs: 4 }],
+      ['--redis', { ...given, redis: 4 }],
+    ] as const)
+      expect(() => refuseWhileGrowing(wanted, growing)).to.throw(`${option}: the cluster here is growing`);
+    refuseWhileGrowing(given, growing);
+    // A small one has a reason of its own.
+    refuseWhileGrowing({ ...given, producers: 3 }, SMALL_SHAPE);
   });
 });
