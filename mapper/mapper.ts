@@ -68,6 +68,8 @@ export interface StartMapperOptions {
   readonly hasFastPaths?: boolean;
   /** Decodes pictures instead of a process of its own. A bench measures uploads without decoding. */
   readonly decoder?: OpenImagesOptions['decoder'];
+  /** How large batches of the counter are. A test makes small ones. */
+  readonly batches?: OpenStoresOptions['batches'];
 }
 
 /**
@@ -130,7 +132,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
   const { keyspace = createKeyspace(config.stores.keys) } = options;
-  const counted = countBatches(metrics);
+  const counted = { ...countBatches(metrics), batches: options.batches };
   // Nobody changes a link before the accounts are open.
   const events = createLinkEvents(() => accounts);
   const stores = stack.use(await openStores({ config, keyspace, ...counted, events: events.wishes, log }));

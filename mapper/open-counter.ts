@@ -7,6 +7,7 @@ import { COUNTER_BREAKER } from '../runtime/config/breakers.ts';
 import { counterRegionOf, type StoresConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
+import { BATCHES, type BatchPolicy } from './keys/batch-size.ts';
 import { CounterMarkWatch } from './keys/counter-mark-watch.ts';
 import { CounterSource, type CounterSourceOptions } from './keys/counter-source.ts';
 import type { IssuedKeys } from './keys/issued-keys.ts';
@@ -16,6 +17,8 @@ export interface OpenCounterOptions {
   readonly keyspace: Keyspace;
   readonly issued: IssuedKeys;
   readonly findBound: CounterSourceOptions['findBound'];
+  /** Default: {@link BATCHES}. A test makes small ones. */
+  readonly batches?: BatchPolicy | undefined;
   /** What becomes of batches; a metric counts it. */
   readonly events: CounterEvents;
   readonly log: Log;
@@ -49,7 +52,7 @@ export interface OpenCounter extends AsyncDisposable {
  * their keys by counter. With `KEYMILL_KEY_SOURCE=counter` it also opens the source of keys.
  */
 export function openCounter(options: OpenCounterOptions): OpenCounter {
-  const { stores, keyspace, issued, findBound, events, log } = options;
+  const { stores, keyspace, issued, batches = BATCHES, findBound, events, log } = options;
   const stack = new AsyncDisposableStack();
   const [firstRedis] = stores.redis;
   if (stores.usersDb === undefined || firstRedis === undefined)
@@ -77,6 +80,7 @@ export function openCounter(options: OpenCounterOptions): OpenCounter {
       marks,
       watch,
       breaker: openBreaker(log),
+      batches,
       findBound,
       onBatch: events.onBatch,
       onWasted: events.onWasted,

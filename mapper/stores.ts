@@ -18,7 +18,7 @@ import { ClaimMarks } from './keys/claim-marks.ts';
 import type { CounterSource } from './keys/counter-source.ts';
 import { IssuedKeys } from './keys/issued-keys.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
-import { openCounter, UNCOUNTED, type CounterEvents } from './open-counter.ts';
+import { openCounter, UNCOUNTED, type CounterEvents, type OpenCounterOptions } from './open-counter.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
@@ -41,6 +41,8 @@ export interface OpenStoresOptions {
   readonly onBatch: (rows: number) => void;
   /** Default: nobody wants any. */
   readonly events?: EventWishes;
+  /** How large batches of the counter are. A test makes small ones. */
+  readonly batches?: OpenCounterOptions['batches'];
   /** What becomes of batches of the counter. Default: nobody counts them. */
   readonly counterEvents?: CounterEvents;
   readonly log: Log;
@@ -80,6 +82,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
       keyspace: options.keyspace,
       issued,
       findBound: async (keys) => servers.findBound(keys),
+      batches: options.batches,
       events: options.counterEvents ?? UNCOUNTED,
       log: options.log,
     }),

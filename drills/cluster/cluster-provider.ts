@@ -15,7 +15,8 @@ interface OpenCluster {
 
 /**
  * Provides every drill with a cluster: the running one, or else a private one in `.run-drill/`. A drill that
- * needs the wire gets a faultable cluster, and one that begins small never gets the running one. Drills share a cluster as long as it fits them.
+ * needs the wire gets a faultable cluster, and one that begins small never gets the running one. Drills share
+ * a cluster as long as it fits them.
  */
 export class ClusterProvider implements AsyncDisposable {
   readonly #running: RunDir;

@@ -42,8 +42,8 @@ export class Balancer {
   #turn = 0;
 
   /**
-   * @param locate returns the current addresses: a mapper that was restarted may have a new one, and a cluster
-   *   that grows gets more mappers
+   * @param locate returns the current addresses: a mapper that was restarted may have a new one, and a
+   *   cluster that grows gets more mappers
    */
   constructor(locate: () => readonly Backend[]) {
     this.#locate = locate;

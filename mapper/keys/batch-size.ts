@@ -1,5 +1,5 @@
 /** Ids of the first batch, and of the smallest. */
-export const MIN_BATCH = 1_000;
+const MIN_BATCH = 1_000;
 /** A killed mapper loses at most the batches that it holds, which are two of this size. */
 export const MAX_BATCH = 100_000;
 const SHORT_MS = 60_000;
@@ -15,6 +15,15 @@ export function nextBatchSize(size: number, lastedMs: number): number {
   if (lastedMs > LONG_MS) return Math.max(MIN_BATCH, Math.floor(size / 2));
   return size;
 }
+
+/** How large batches are. */
+export interface BatchPolicy {
+  /** Ids of the first one. */
+  readonly first: number;
+  readonly next: typeof nextBatchSize;
+}
+
+export const BATCHES: BatchPolicy = { first: MIN_BATCH, next: nextBatchSize };
 
 /** Whether the next batch is needed: a tenth of the last one is left. */
 export function isLow(idsLeft: number, size: number): boolean {

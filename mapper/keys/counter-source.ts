@@ -6,7 +6,7 @@ import type { IdCounter } from '../../db/redis/id-counter.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
-import { isLow, MIN_BATCH, nextBatchSize } from './batch-size.ts';
+import { isLow, type BatchPolicy } from './batch-size.ts';
 import { findUnboundAbove } from './bound-above.ts';
 import { CounterBatches } from './counter-batches.ts';
 import type { CounterMarkWatch } from './counter-mark-watch.ts';
@@ -21,6 +21,7 @@ export interface CounterSourceOptions {
   /** Knows the highest mark that was ever read. */
   readonly watch: CounterMarkWatch;
   readonly breaker: Breaker;
+  readonly batches: BatchPolicy;
   /** Reads which of these keys are bound already. */
   readonly findBound: (keys: readonly string[]) => Promise<ReadonlySet<string>>;
   readonly onBatch: (by: 'redis' | 'mark') => void;
@@ -42,7 +43,7 @@ export class CounterSource implements KeySource {
   readonly name = 'counter';
   readonly #options: CounterSourceOptions;
   readonly #batches: CounterBatches;
-  #size = MIN_BATCH;
+  #size: number;
   /** When the first key of the last batch was drawn. Undefined: none was. */
   #drawnSinceMs: number | undefined;
   #reserving: Promise<void> | undefined;
@@ -55,6 +56,7 @@ export class CounterSource implements KeySource {
 
   constructor(options: CounterSourceOptions) {
     this.#options = options;
+    this.#size = options.batches.first;
     this.#batches = new CounterBatches(options);
   }
 
@@ -166,8 +168,8 @@ export class CounterSource implements KeySource {
   }
 
   async #reserveNext(atLeast: number): Promise<void> {
-    const { keyspace, redis, marks, watch, breaker, onBatch, onWasted, now, log } = this.#options;
-    if (this.#drawnSinceMs !== undefined) this.#size = nextBatchSize(this.#size, now() - this.#drawnSinceMs);
+    const { keyspace, redis, marks, watch, breaker, batches, onBatch, onWasted, now, log } = this.#options;
+    if (this.#drawnSinceMs !== undefined) this.#size = batches.next(this.#size, now() - this.#drawnSinceMs);
     this.#drawnSinceMs = undefined;
     let isWithoutRedis = false;
     try {

@@ -16,7 +16,7 @@ import { stopRecorded } from './stop.ts';
  * The young generation of V8 is 4 MB instead of 32, and V8 prefers small code and a small heap to the last
  * bit of speed: 25 MB less at rest. A mapper with these flags still follows thousands of links in a second.
  */
-const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--optimize-for-size', '--expose-gc'];
+export const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--optimize-for-size', '--expose-gc'];
 
 type MemberKind = Extract<Kind, 'producer' | 'mapper'>;
 
@@ -143,7 +143,7 @@ function settingsOf(kind: MemberKind, addresses: Addresses): Addresses {
 async function renew(member: MemberSpec, addresses: Addresses, launch: Launch): Promise<boolean> {
   const { id, kind } = member;
   const { state, progress, signal } = launch;
-  progress.line(`restarting ${id}: its stores, credentials or number of processes have changed …`);
+  progress.line(`restarting ${id}: its stores, credentials, memory or number of processes have changed …`);
   const running = state.findRunning(id);
   if (running !== undefined) await stopRecorded({ id, kind, ...running }, state, progress);
   const reserved = await startMember(member, addresses, launch);
@@ -188,15 +188,17 @@ async function startMember(
   return reserved;
 }
 
-/** Identifies the stores, variables and token that a process was started with. */
+/** Identifies the stores, variables, token and memory that a process was started with. */
 function fingerprintOf(
   addresses: Addresses,
   own: MemberSpec['own'],
-  { adminToken = '' }: Pick<State, 'adminToken'>,
+  { adminToken = '', setup: { memory } }: Pick<State, 'adminToken' | 'setup'>,
 ): string {
   const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
+  // The usual size adds nothing, so that no mapper of an older version counts as outdated.
+  const size = memory === 'small' ? memory : '';
   return createHash('sha256')
-    .update(JSON.stringify(addresses) + variables + adminToken)
+    .update(JSON.stringify(addresses) + variables + adminToken + size)
     .digest('hex')
     .slice(0, 16);
 }

@@ -89,9 +89,10 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
 export const MYSQL_SIZES = { bufferPool: '1G', redoLog: '1G' };
 
 /** Those of a small cluster. */
-const SMALL_MYSQL_SIZES = { bufferPool: '64M', redoLog: '96M' };
+export const SMALL_MYSQL_SIZES = { bufferPool: '64M', redoLog: '96M' };
+export const SMALL_MYSQL_CONNECTIONS = 100;
 const SMALL_MYSQL_ARGS = [
-  '--max-connections=100',
+  `--max-connections=${SMALL_MYSQL_CONNECTIONS}`,
   // MyISAM and Aria, which we do not use for tables, take 144 MB of address space, and fill it at the start.
   '--key-buffer-size=64K',
   '--aria-pagecache-buffer-size=1M',

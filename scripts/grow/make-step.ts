@@ -9,6 +9,7 @@ import { ClusterError } from '../cluster/errors.ts';
 import type { Launch } from '../cluster/servers.ts';
 import type { Shape } from '../cluster/shape.ts';
 import type { Counts, State } from '../cluster/state.ts';
+import { stopRecorded } from '../cluster/stop.ts';
 import { resize } from './mariadb.ts';
 import { moveKeys } from './move-keys.ts';
 import { lowPools, type Unfinished } from './plan.ts';
@@ -38,12 +39,12 @@ const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Chan
     // Mappers get their larger caches when `stores` restarts them.
     grow: {
       record: ({ state }) => state.recordSetup({ memory: 'full' }),
-      begin: async ({ state }) => resizeMariadb(state),
+      begin: resizeServers,
       renews: false,
     },
     undo: {
       record: ({ state }) => state.recordSetup({ memory: 'small' }),
-      begin: async ({ state }) => resizeMariadb(state),
+      begin: resizeServers,
       renews: true,
     },
   },
@@ -119,9 +120,12 @@ function recordShape(state: State, change: Partial<Shape>): void {
   state.recordShape({ ...shape, ...change });
 }
 
-async function resizeMariadb(state: State): Promise<void> {
+/** Resizes MariaDB, and ends the log keeper: another one starts, which fits the memory. */
+async function resizeServers({ state, progress }: Launch): Promise<void> {
   const { addresses } = recordedOf(state);
   await resize(addresses.usersDb.url, MARIADB_SIZES[state.setup.memory]);
+  const keepers = state.processes().filter(({ kind }) => kind === 'log-keeper');
+  for (const keeper of keepers) await stopRecorded(keeper, state, progress);
 }
 
 /** @throws ClusterError naming the pools from which no mapper may take keys yet */

@@ -3,24 +3,22 @@ import { openMysql } from '../../db/mysql/mysql.ts';
 /** What a running MariaDB server can be given and taken without a restart. */
 export interface MariadbSize {
   readonly bufferPoolBytes: number;
+  readonly redoLogBytes: number;
   readonly connections: number;
 }
 
 /** The server gives pages back little by little. */
 const RESIZE_TIMEOUT_MS = 60_000;
 
-interface SizeRow {
-  readonly bufferPoolBytes: number;
-  readonly connections: number;
-}
-
 /** @throws StoreUnavailableError */
 export async function readSize(url: string): Promise<MariadbSize> {
   return withServer(url, async (server) => {
-    const [row] = await server.query<SizeRow>(
-      'SELECT @@innodb_buffer_pool_size AS bufferPoolBytes, @@max_connections AS connections',
+    const [row] = await server.query<MariadbSize>(
+      'SELECT @@innodb_buffer_pool_size AS bufferPoolBytes, @@innodb_log_file_size AS redoLogBytes, ' +
+        '@@max_connections AS connections',
     );
-    return { bufferPoolBytes: Number(row?.bufferPoolBytes), connections: Number(row?.connections) };
+    if (row === undefined) throw new Error('MariaDB answered without a row');
+    return row;
   });
 }
 
@@ -28,11 +26,15 @@ export async function readSize(url: string): Promise<MariadbSize> {
  * Makes a running server larger or smaller. Statements go on meanwhile. May be repeated.
  * @throws StoreRefusedError, StoreUnavailableError
  */
-export async function resize(url: string, { bufferPoolBytes, connections }: MariadbSize): Promise<void> {
+export async function resize(url: string, size: MariadbSize): Promise<void> {
   const options = { timeoutMs: RESIZE_TIMEOUT_MS };
   await withServer(url, async (server) => {
-    await server.execute(`SET GLOBAL max_connections = ${connections}`, [], options);
-    await server.execute(`SET GLOBAL innodb_buffer_pool_size = ${bufferPoolBytes}`, [], options);
+    for (const [variable, value] of [
+      ['max_connections', size.connections],
+      ['innodb_log_file_size', size.redoLogBytes],
+      ['innodb_buffer_pool_size', size.bufferPoolBytes],
+    ] as const)
+      await server.execute(`SET GLOBAL ${variable} = ${value}`, [], options);
   });
 }
 

@@ -3,6 +3,7 @@ import { writeClusterFile } from '../cluster/cluster-file.ts';
 import { describeCluster } from '../cluster/describe.ts';
 import { addressesOf, blobsOf, numbered, type Addresses } from '../cluster/environment.ts';
 import { ClusterError } from '../cluster/errors.ts';
+import { startLogKeeper } from '../cluster/log-keeper.ts';
 import { endSurplusMembers, outdatedMembers, renewMembers, startMembers } from '../cluster/members.ts';
 import { waitUntilReady } from '../cluster/readiness.ts';
 import { startServers, type Launch } from '../cluster/servers.ts';
@@ -41,6 +42,7 @@ interface Settling {
 export async function settle({ renews, beforeServersEnd }: Settling, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
   const before = recordedOf(state);
+  await startLogKeeper(launch);
   await startServers(before.shape, launch);
   // The servers that were just started have got their ports.
   const { shape, counts, addresses } = recordedOf(state);

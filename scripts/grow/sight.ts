@@ -81,9 +81,13 @@ async function isReady({ id, admin }: Place, state: State): Promise<boolean> {
 
 async function isLarge(url: string): Promise<boolean | undefined> {
   try {
-    const { bufferPoolBytes, connections } = await readSize(url);
+    const { bufferPoolBytes, redoLogBytes, connections } = await readSize(url);
     const { full } = MARIADB_SIZES;
-    return bufferPoolBytes >= full.bufferPoolBytes && connections >= full.connections;
+    return (
+      bufferPoolBytes >= full.bufferPoolBytes &&
+      redoLogBytes >= full.redoLogBytes &&
+      connections >= full.connections
+    );
   } catch {
     return undefined;
   }

@@ -1,4 +1,6 @@
+import { MYSQL_SIZES, SMALL_MYSQL_CONNECTIONS, SMALL_MYSQL_SIZES } from '../cluster/servers.ts';
 import { DEFAULT_SHAPE } from '../cluster/shape.ts';
+import { MARIADB_CONNECTIONS } from '../servers/mariadb.ts';
 import type { MariadbSize } from './mariadb.ts';
 
 /** What a small cluster grows to. Its one MariaDB server stays: links would have to move to others. */
@@ -6,6 +8,17 @@ export const TARGET = { shape: DEFAULT_SHAPE, producers: 3, mappers: 2 } as cons
 
 /** The sizes with which `up` starts MariaDB, as far as they can change while it runs. */
 export const MARIADB_SIZES: Readonly<Record<'small' | 'full', MariadbSize>> = {
-  small: { bufferPoolBytes: 64 * 2 ** 20, connections: 100 },
-  full: { bufferPoolBytes: 2 ** 30, connections: 1_000 },
+  small: sizeOf(SMALL_MYSQL_SIZES, SMALL_MYSQL_CONNECTIONS),
+  full: sizeOf(MYSQL_SIZES, MARIADB_CONNECTIONS),
 };
+
+function sizeOf({ bufferPool, redoLog }: typeof MYSQL_SIZES, connections: number): MariadbSize {
+  return { bufferPoolBytes: bytesOf(bufferPool), redoLogBytes: bytesOf(redoLog), connections };
+}
+
+/** `64M` in bytes. The server takes such texts as arguments only. */
+function bytesOf(size: string): number {
+  const unit = { M: 2 ** 20, G: 2 ** 30 }[size.slice(-1)];
+  if (unit === undefined) throw new RangeError(`the size ${size} has no unit M or G`);
+  return Number(size.slice(0, -1)) * unit;
+}

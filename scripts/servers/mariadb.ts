@@ -19,6 +19,9 @@ export const MARIADB_USER = 'keymill';
 /** Has all rights. Has the password of {@link MARIADB_USER}. */
 export const MARIADB_OPERATOR = 'operator';
 
+/** How many clients may be connected, unless the additional arguments say another number. */
+export const MARIADB_CONNECTIONS = 1_000;
+
 export interface MariaDbOptions extends StartOptions {
   readonly id: string;
   /** The folder of the data. It is created when missing. */
@@ -168,7 +171,7 @@ function serverArgs(
     `--innodb-log-file-size=${options.redoLog ?? '32M'}`,
     `--innodb-flush-log-at-trx-commit=${options.flushLogAtCommit ?? 1}`,
     '--innodb-fast-shutdown=1',
-    '--max-connections=1000',
+    `--max-connections=${MARIADB_CONNECTIONS}`,
     '--max-allowed-packet=64M',
     '--character-set-server=utf8mb4',
     ...asRoot(),

@@ -53,8 +53,9 @@ export async function startMapperProcess(
   stores: MapperStores,
   onSpawn: (child: ChildProcess) => void,
   env: Record<string, string> = {},
+  main = 'mapper/main.ts',
 ): Promise<MapperProcess> {
-  const child = spawn(process.execPath, ['mapper/main.ts'], {
+  const child = spawn(process.execPath, [main], {
     env: { ...mapperEnvironment(stores), ...env },
     stdio: ['ignore', 'pipe', 'inherit'],
   });

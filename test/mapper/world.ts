@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { migrate } from '../../db/mysql/migrate.ts';
-import { startMapper, type RunningMapper } from '../../mapper/mapper.ts';
+import { startMapper, type RunningMapper, type StartMapperOptions } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog, type Log } from '../../runtime/log.ts';
@@ -20,7 +20,7 @@ export interface World extends AsyncDisposable {
   /** The rows of these keys, whichever database has them. */
   rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
   /** The configuration of the next mapper, for a test that starts only a part of it. */
-  configOf(overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'log'>): MapperConfig;
+  configOf(overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'log'>): MapperConfig;
   /** Puts `count` fresh keys into a shard's pool. */
   fill(shard: number, count: number): Promise<string[]>;
 }
@@ -29,6 +29,8 @@ export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
   stores?: Partial<MapperConfig['stores']>;
   /** False: Koa answers everything. */
   hasFastPaths?: boolean;
+  /** How large batches of the counter are. */
+  batches?: StartMapperOptions['batches'];
   log?: Log;
 };
 
@@ -104,7 +106,9 @@ export async function createWorld({
     keys: { length: 8, secret: 'a secret for tests', regionBits: 10 },
     quarantineMs: 30_000,
   };
-  const configOf = (overrides: Omit<MapperOverrides, 'hasFastPaths' | 'log'> = {}): MapperConfig => ({
+  const configOf = (
+    overrides: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'log'> = {},
+  ): MapperConfig => ({
     id: `mapper-${mappers.length + 1}`,
     logLevel: 'silent',
     admin: { host: '127.0.0.1', port: 0, names: [], token: ADMIN_TOKEN },
@@ -129,7 +133,7 @@ export async function createWorld({
     urls,
     usersUrl,
     configOf,
-    start: async ({ hasFastPaths = true, log = testLog, ...overrides } = {}) => {
+    start: async ({ hasFastPaths = true, batches, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();
       const config = configOf(overrides);
       const { signal } = stopping;
@@ -139,6 +143,7 @@ export async function createWorld({
         signal,
         lameDuckMs: 50,
         hasFastPaths,
+        batches,
       });
       let stopped: Promise<void> | undefined;
       const terminate = async (): Promise<void> => {

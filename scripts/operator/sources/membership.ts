@@ -31,9 +31,20 @@ function sourceOf({ zookeeper, stores }: Stores): string {
 
 async function readMembership({ zookeeper, stores }: Stores, signal: AbortSignal): Promise<Coordination> {
   const [first] = stores.redis;
-  return zookeeper === undefined && first !== undefined
-    ? readFromRedis(first)
-    : readCoordination(zookeeper, signal);
+  if (zookeeper === undefined && first !== undefined) return readFromRedis(first);
+  const coordination = await readCoordination(zookeeper, signal);
+  return stores.keySource === 'counter' && first !== undefined
+    ? withUnchanged(coordination, await readFromRedis(first))
+    : coordination;
+}
+
+/** While a cluster grows, mappers that run since before there was a ZooKeeper are only known in Redis. */
+function withUnchanged(coordination: Coordination, { mappers }: Coordination): Coordination {
+  const known = new Set(coordination.mappers.map(({ id }) => id));
+  return {
+    ...coordination,
+    mappers: [...coordination.mappers, ...mappers.filter(({ id }) => !known.has(id))],
+  };
 }
 
 async function readFromRedis({ name, url }: RedisShardConfig): Promise<Coordination> {
