@@ -41,7 +41,10 @@ export function printSummary({ file, runDir, progress, isDetached }: Summary): v
 }
 
 const MORE = ['  ./scripts/keymill zk ls /shard-locks', '  ./scripts/up --producers 4 --detach'];
-const SMALL_MORE = ['  ./scripts/keymill grow          (makes a full cluster of it, step by step)'];
+const SMALL_MORE = [
+  '  sudo ./scripts/keymill service install   (starts it at every boot)',
+  '  ./scripts/keymill grow          (makes a full cluster of it, step by step)',
+];
 
 function example(shortenAt: string, followAt: string): string[] {
   return [

@@ -25,7 +25,7 @@ class ServiceUnderTest implements Disposable {
   readonly #started: ChildProcess;
   readonly ended: Promise<number | null>;
 
-  constructor(options: readonly string[], up = 'exit 0') {
+  constructor(options: readonly string[], up = 'exit 0', { isGrown = false } = {}) {
     const scripts = join(this.folder, 'scripts');
     for (const folder of ['scripts', 'bin', '.run']) mkdirSync(join(this.folder, folder));
     copyFileSync(join(REPOSITORY, 'scripts/service'), join(scripts, 'service'));
@@ -35,6 +35,7 @@ class ServiceUnderTest implements Disposable {
     this.#write('bin/systemd-notify', `echo "$NOTIFY_SOCKET $*" >>"${this.folder}/told"`);
     this.#runDir = new RunDir(join(this.folder, '.run'));
     this.start('redis-1');
+    if (isGrown) this.#state.recordShape({ keysDbs: 4, redis: 4, zookeepers: 3, mysqlServers: 1 });
     this.#started = spawn('/bin/sh', [join(scripts, 'service'), ...options], {
       env: { PATH: `${join(this.folder, 'bin')}:${process.env['PATH']}`, NOTIFY_SOCKET: '/run/x' },
       stdio: 'ignore',
@@ -85,6 +86,13 @@ describe('scripts/service', () => {
     await until('readiness', () => service.linesOf('told').length > 0);
     expect(service.linesOf('calls')).to.deep.equal([START]);
     expect(service.linesOf('told')).to.deep.equal(['/run/x --ready --status=the cluster is ready']);
+  });
+
+  it('keeps the shape of a cluster that exists, which may have grown since', async () => {
+    const options = ['--small', '--mappers', '2', '--processes-per-mapper=2'];
+    using service = new ServiceUnderTest(options, 'exit 0', { isGrown: true });
+    await until('readiness', () => service.linesOf('told').length > 0);
+    expect(service.linesOf('calls')).to.deep.equal(['up --mappers 2 --processes-per-mapper=2 --detach']);
   });
 
   it('ends with an error when the cluster does not start', async () => {
