@@ -10,9 +10,7 @@ export interface LinkMakingOptions {
   readonly parse: ParseShortenRequest;
   readonly prepare: PrepareRequest;
   /** Makes a link for a request that may be repeated. @throws Problem */
-  readonly makeRepeatable: (
-    request: RepeatableRequest,
-  ) => Promise<{
+  readonly makeRepeatable: (request: RepeatableRequest) => Promise<{
     readonly status: 200 | 201;
     readonly row: { readonly key: string };
     readonly isReplayed: boolean;

@@ -59,7 +59,7 @@ function frontPage(state: FormState, site: Site, isOwner: boolean): Page {
         Keymill is a link shortener: you get a short link and a QR code that lead there, from a message, a
         slide or a poster.
       </p>
-      <div class="card above">${shortenForm(state, { publicUrl, isOwner })}</div>
+      <div class="card above">${shortenForm(state, isOwner)}</div>
       ${
         !isOwner &&
         hasAccounts &&

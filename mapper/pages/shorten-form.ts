@@ -26,10 +26,9 @@ const LIVES = [
 ] as const;
 
 /** The form for a new link. @param isOwner whether the link will have an owner */
-export function shortenForm(state: FormState, { publicUrl, isOwner }: ShortenFormOptions): Html {
+export function shortenForm(state: FormState, isOwner: boolean): Html {
   const { values } = state;
   const isOpen = [...values.keys()].some((name) => name !== 'long_url' && given(values, name) !== null);
-  const host = publicUrl.replace(/^https?:\/\//, '');
   return html`<form method="post" action="/urls">
     ${faultsOf(state, LABELS)}
     <div class="ask">
@@ -49,11 +48,17 @@ export function shortenForm(state: FormState, { publicUrl, isOwner }: ShortenFor
         ${field({
           name: 'custom_alias',
           label: LABELS.custom_alias,
-          hint: `What comes behind ${host}/. Left empty, we choose.`,
+          hint: 'Left empty, we choose one.',
           state,
           maxLength: 64,
         })}
-        ${select({ name: 'expires_in', label: LABELS.expires_in, choices: LIVES, state })}
+        ${select({
+          name: 'expires_in',
+          label: LABELS.expires_in,
+          hint: 'Nobody can follow it then.',
+          choices: LIVES,
+          state,
+        })}
         ${field({
           name: 'password',
           label: LABELS.password,
@@ -65,7 +70,7 @@ export function shortenForm(state: FormState, { publicUrl, isOwner }: ShortenFor
         ${field({
           name: 'max_visits',
           label: LABELS.max_visits,
-          hint: 'How often the link may be followed. Left empty: always.',
+          hint: 'How often it may be followed.',
           type: 'number',
           state,
         })}
@@ -97,10 +102,4 @@ export function toShortenBody(values: URLSearchParams, nowMs: number): Readonly<
     tags: tags.some(Boolean) ? tags.filter(Boolean) : null,
   };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
-}
-
-interface ShortenFormOptions {
-  /** Origin of short links. */
-  readonly publicUrl: string;
-  readonly isOwner: boolean;
 }

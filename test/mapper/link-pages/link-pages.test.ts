@@ -191,6 +191,9 @@ describe('pages of links', () => {
       expect(words).to.include(part);
     expect(page.text.match(/<g><title>/g)).to.have.length.within(90, 91);
     expect(page.text).to.include('role="img" aria-label="Clicks by day, from');
+    // Scripts add the clicks as they happen; without them nobody sees an empty part.
+    expect(page.text).to.match(new RegExp(`data-live="/urls/${key}/clicks/live"[^>]* hidden>`));
+    expect(page.text).to.include(`src="/urls/${key}/qr.svg?margin=2"`);
     expect(page.text).to.include('aria-current="true">90 days');
     expect(page.text).to.include('period=7d&amp;tz=Europe%2FBerlin#clicks');
     expect(Buffer.byteLength(page.text)).to.be.below(70_000);

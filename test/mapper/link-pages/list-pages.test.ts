@@ -87,7 +87,9 @@ describe('pages with lists of links', () => {
     expect(taken.status, taken.text).to.equal(303);
     const path = taken.headers.location ?? '';
     expect(path).to.match(/^\/import\/[0-9a-f]{32}$/);
-    await until('the import is done', async () => wordsOf(await browser.get(path)).includes('The import is done'));
+    await until('the import is done', async () =>
+      wordsOf(await browser.get(path)).includes('The import is done'),
+    );
     const page = await browser.get(path);
     const words = wordsOf(page);
     for (const part of ['no link may point at this target', 'imported-2', 'Links stored 1'])
