@@ -2,6 +2,7 @@ import { BLOB_DRILLS } from './faults/blobs.ts';
 import { chaos } from './faults/chaos.ts';
 import { clockStep } from './faults/clock.ts';
 import { diskFull } from './faults/disk.ts';
+import { grow } from './faults/grow.ts';
 import { imageKill } from './faults/image-kill.ts';
 import { killBetween } from './faults/kill-between.ts';
 import { oom } from './faults/memory.ts';
@@ -37,5 +38,6 @@ export const DRILLS: readonly Drill[] = [
   oom,
   clockStep,
   diskFull,
+  grow,
   chaos,
 ];

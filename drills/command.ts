@@ -10,7 +10,7 @@ import { DRILLS } from './catalogue.ts';
 import { recordReport, writeFigures } from './figures.ts';
 import { describeReport, type DrillReport } from './report.ts';
 import { runDrills } from './run-drills.ts';
-import type { Drill } from './run/drill.ts';
+import { USUAL_RATE, type Drill } from './run/drill.ts';
 
 interface CommandOptions {
   readonly list?: true;
@@ -19,7 +19,7 @@ interface CommandOptions {
   readonly record?: true;
   readonly rounds?: number;
   readonly seed?: number;
-  readonly rate: number;
+  readonly rate?: number;
   readonly seconds: number;
   readonly faults: number;
   readonly json?: true;
@@ -52,7 +52,13 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
       wholeNumber('--rounds', 'repeat each part of a drill n times (default: depends on the drill)', 1),
     )
     .addOption(wholeNumber('--seed', 'choose the same victims and times as the report with this seed', 0))
-    .addOption(wholeNumber('--rate', 'shortens a second; redirects are five times as many', 1).default(100))
+    .addOption(
+      wholeNumber(
+        '--rate',
+        `shortens a second (default: ${USUAL_RATE}, for some drills less); redirects are five times as many`,
+        1,
+      ),
+    )
     .addOption(wholeNumber('--seconds', 'how long chaos lasts', 1).default(180))
     .addOption(wholeNumber('--faults', 'how many faults chaos injects', 1).default(20))
     .option('--json', 'print one JSON document: the report, or a list of several reports')

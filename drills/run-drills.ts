@@ -1,10 +1,16 @@
 import { messageOf } from '../runtime/errors.ts';
 import type { RunDir } from '../scripts/cluster/run-dir.ts';
 import { ClusterProvider } from './cluster/cluster-provider.ts';
+import type { ClusterKind } from './cluster/private-cluster.ts';
 import { hasFaketime } from './faults/clock.ts';
 import { notRunReport, type DrillReport } from './report.ts';
 import { runDrill, type DrillOptions } from './run-drill.ts';
-import type { Drill } from './run/drill.ts';
+import { USUAL_RATE, type Drill } from './run/drill.ts';
+
+export interface DrillsOptions extends Omit<DrillOptions, 'rate'> {
+  /** Shortens a second. Undefined: each drill has its own number. */
+  readonly rate: number | undefined;
+}
 
 /**
  * Runs drills one after another and hands each report to `onReport`. A drill that cannot run is reported as
@@ -15,7 +21,7 @@ import type { Drill } from './run/drill.ts';
 export async function runDrills(
   drills: readonly Drill[],
   runDir: RunDir,
-  options: DrillOptions,
+  options: DrillsOptions,
   onReport: (report: DrillReport) => void,
 ): Promise<DrillReport[]> {
   const { progress, signal } = options;
@@ -33,13 +39,14 @@ export async function runDrills(
   return reports;
 }
 
-async function runOne(drill: Drill, clusters: ClusterProvider, options: DrillOptions): Promise<DrillReport> {
-  const planned = { ...options, name: drill.name, rounds: options.rounds ?? drill.rounds };
+async function runOne(drill: Drill, clusters: ClusterProvider, options: DrillsOptions): Promise<DrillReport> {
+  const rate = options.rate ?? drill.rate ?? USUAL_RATE;
+  const planned = { ...options, name: drill.name, rounds: options.rounds ?? drill.rounds, rate };
   const missing = findMissing(drill);
   if (missing !== undefined) return notRunReport(planned, missing);
   try {
-    const cluster = await clusters.provide({ mustBeFaultable: drill.needs.includes('wire') });
-    const report = await runDrill(drill, cluster, options);
+    const cluster = await clusters.provide(kindFor(drill));
+    const report = await runDrill(drill, cluster, { ...options, rate });
     if (drill.isDestructive === true || !report.passed) await clusters.discard();
     return report;
   } catch (error) {
@@ -47,6 +54,11 @@ async function runOne(drill: Drill, clusters: ClusterProvider, options: DrillOpt
     await clusters.discard();
     return notRunReport(planned, messageOf(error));
   }
+}
+
+function kindFor({ needs, isForSmall }: Drill): ClusterKind {
+  if (isForSmall === true) return 'small';
+  return needs.includes('wire') ? 'faultable' : 'usual';
 }
 
 /** What this machine lacks for the drill, with the command that helps. */

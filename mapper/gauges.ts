@@ -12,8 +12,9 @@ interface WatchedParts {
 
 /** Registers the values that are read at every scrape. */
 export function watchGauges(metrics: Metrics, { stores, users, supply, caches }: WatchedParts): void {
-  const { pools, servers } = stores;
+  const { pools, counter, servers } = stores;
   const { links } = caches;
+  if (counter !== undefined) watchCounter(metrics, counter);
   metrics.gauge(
     'pool_level',
     'Ready keys in a pool, by its last answer',
@@ -106,6 +107,22 @@ export function watchGauges(metrics: Metrics, { stores, users, supply, caches }:
     gauge.set(links.bytes),
   );
   metrics.gauge('link_cache_entries', 'Entries of the link cache', [], (gauge) => gauge.set(links.size));
+}
+
+function watchCounter(metrics: Metrics, counter: NonNullable<MapperStores['counter']>): void {
+  metrics.gauge(
+    'counter_ids',
+    'Ids that were reserved by counter and whose keys were not drawn yet',
+    [],
+    (gauge) => gauge.set(counter.inMemory),
+  );
+  metrics.gauge(
+    'counter_healthy',
+    'Whether further batches of ids can be reserved by counter',
+    [],
+    (gauge) => gauge.set(Number(counter.canReserve)),
+    'min',
+  );
 }
 
 /** Who serves the connections of clients: most should stay at the front, which is the fastest. */

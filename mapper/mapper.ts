@@ -1,6 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import type { OwnLink } from '../db/own-links/own-link.ts';
-import { createKeyspace } from '../db/keyspace/key.ts';
+import { createKeyspace, type Keyspace } from '../db/keyspace/key.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
@@ -28,7 +28,7 @@ import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
-import { openStores, readinessOf } from './stores.ts';
+import { openStores, readinessOf, type OpenStoresOptions } from './stores.ts';
 import { openWebhooks } from './webhook-delivery.ts';
 
 export interface RunningMapper {
@@ -45,7 +45,7 @@ export interface ServingMapper {
   readonly metrics: Metrics;
   readiness(): Readiness;
   /** Every key that it has taken and not yet bound. */
-  heldKeys(): string[];
+  held(): ReturnType<Service['held']>;
   /** Serves for another second, drains, returns its keys, closes everything. Abort the signal first. */
   stop(timing?: StopTiming): Promise<void>;
 }
@@ -84,7 +84,8 @@ const DRAIN_MS = 5_000;
  */
 export async function startMapper(options: StartMapperOptions): Promise<RunningMapper> {
   const { config, log } = options;
-  const serving = await startServing(options);
+  const keyspace = createKeyspace(config.stores.keys);
+  const serving = await startServing({ ...options, keyspace });
   const { url, publicUrl, metrics } = serving;
   try {
     const presence = await openPresence({
@@ -92,7 +93,8 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
       publicUrl,
       metrics,
       ready: () => serving.readiness(),
-      reserve: async () => serving.heldKeys(),
+      reserve: async () => serving.held(),
+      keyspace: () => keyspace,
       log,
     });
     log.info({ url, publicUrl, admin: presence.adminUrl }, 'mapper serves');
@@ -110,23 +112,28 @@ export async function startMapper(options: StartMapperOptions): Promise<RunningM
   }
 }
 
+interface StartServingOptions extends StartMapperOptions {
+  /** Of the configuration. To make one takes 100 ms. Default: it is made. */
+  readonly keyspace?: Keyspace;
+}
+
 /**
  * Starts the serving part in order: stores, caches, service, handler, public port. It stops in the reverse
  * order.
  * @throws MismatchError when a store contradicts the configuration; also when the port is taken
  */
-export async function startServing(options: StartMapperOptions): Promise<ServingMapper> {
+export async function startServing(options: StartServingOptions): Promise<ServingMapper> {
   const { config, log, signal, hasFastPaths = true, decoder } = options;
   await using stack = new AsyncDisposableStack();
   const registry = createMetrics();
   const metrics = createMapperMetrics(registry);
   const port = stack.use(await openPublicPort(config.http, config.processes > 1));
   const publicUrl = config.publicUrl ?? port.url;
-  const keyspace = createKeyspace(config.stores.keys);
-  const onBatch = (rows: number): void => metrics.bindBatchSize.observe(rows);
+  const { keyspace = createKeyspace(config.stores.keys) } = options;
+  const counted = countBatches(metrics);
   // Nobody changes a link before the accounts are open.
   const events = createLinkEvents(() => accounts);
-  const stores = stack.use(await openStores({ config, keyspace, onBatch, events: events.wishes, log }));
+  const stores = stack.use(await openStores({ config, keyspace, ...counted, events: events.wishes, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
   const limits = stack.use(await openLimits({ config, keyspace, metrics, log }));
@@ -203,7 +210,7 @@ export async function startServing(options: StartMapperOptions): Promise<Serving
     publicUrl,
     metrics: registry,
     readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
-    heldKeys: () => service.supply.heldKeys(),
+    held: () => service.held(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
       service.live.endAll();
@@ -244,6 +251,23 @@ function createGates({ accounts, rules, service, links }: GatesParts): LinkGates
       return find(key);
     },
   });
+}
+
+/** What the stores report. */
+function countBatches({
+  bindBatchSize,
+  counterBatches,
+  counterWasted,
+  counterGoneBack,
+}: MapperMetrics): Pick<OpenStoresOptions, 'onBatch' | 'counterEvents'> {
+  return {
+    onBatch: (rows) => bindBatchSize.observe(rows),
+    counterEvents: {
+      onBatch: (by) => counterBatches.inc({ by }),
+      onWasted: (ids) => counterWasted.inc(ids),
+      onGoneBack: () => counterGoneBack.inc(),
+    },
+  };
 }
 
 function countChanges({ changes, changeSeconds }: MapperMetrics): OpenCachesOptions['onAnnounced'] {

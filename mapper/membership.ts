@@ -7,7 +7,7 @@ import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
 import { messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
-import { parseHost, type MapperMember } from './member.ts';
+import { parseHost, type MapperMember } from '../coordinator/overview/mapper-member.ts';
 
 const RETRY = { baseMs: 250, maxMs: 5_000 };
 

@@ -26,6 +26,7 @@ export function createMapperMetrics(metrics: Metrics) {
       'Time of an operation of the store of images that was done',
     ),
     ...createGoneImageMetrics(metrics),
+    ...createCounterMetrics(metrics),
     redirects: metrics.tally(
       'redirects_total',
       'Redirect requests by result and where the answer came from',
@@ -110,6 +111,25 @@ function createGoneImageMetrics(metrics: Metrics) {
       'image_refreshes_total',
       'Deleted images that a cache in front of us was told of, by result',
       ['result'],
+    ),
+  } as const;
+}
+
+/** Keys by counter. */
+function createCounterMetrics(metrics: Metrics) {
+  return {
+    counterBatches: metrics.counter(
+      'counter_batches_total',
+      'Batches of ids reserved by counter: by redis and its mark, or by the mark alone',
+      ['by'],
+    ),
+    counterWasted: metrics.counter(
+      'counter_ids_wasted_total',
+      'Ids reserved by counter that nobody uses: an answer was lost, or the counter had gone back',
+    ),
+    counterGoneBack: metrics.counter(
+      'counter_gone_back_total',
+      'How often the mark of the counter was found lower than before: its users database was restored',
     ),
   } as const;
 }

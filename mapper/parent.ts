@@ -1,5 +1,6 @@
 import { once } from 'node:events';
 import { createServer, type AddressInfo } from 'node:net';
+import { createKeyspace } from '../db/keyspace/key.ts';
 import { aborted } from '../runtime/aborted.ts';
 import type { ListenConfig, MapperConfig } from '../runtime/config/config.ts';
 import type { Scope } from '../runtime/lifecycle.ts';
@@ -36,6 +37,7 @@ export async function startProcesses(config: MapperConfig, scope: Scope, log: Lo
       metrics: group.metrics,
       ready: async () => group.readiness(),
       reserve: async () => group.heldKeys(),
+      keyspace: () => createKeyspace(config.stores.keys),
       log,
     }),
   );

@@ -1,36 +1,45 @@
 import { hostname } from 'node:os';
+import type { Keyspace } from '../db/keyspace/key.ts';
 import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { MapperMembership } from './membership.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+import { openDashboard } from './dashboard.ts';
+import type { HeldByMapper } from './keys/held-by-mapper.ts';
+import { RedisMembership } from './redis-membership.ts';
 
-export interface PresenceOptions extends Pick<AdminOptions, 'ready' | 'metrics'> {
+export interface PresenceOptions extends Pick<AdminOptions, 'ready'> {
+  readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'snapshot'>;
   readonly config: MapperConfig;
   readonly publicUrl: string;
   /**
    * All keys that this mapper holds. Rejects when the list would be incomplete: the audit treats a missing
    * key as lost.
    */
-  readonly reserve: () => Promise<readonly string[]>;
+  readonly reserve: () => Promise<HeldByMapper>;
+  /** Of the configuration. Asked for when somebody looks at the dashboard. */
+  readonly keyspace: () => Keyspace;
   readonly log: Log;
 }
 
 /**
- * Makes a mapper visible to operators and to the audit: one admin port and one znode, for any number of
- * processes.
+ * Makes a mapper visible to operators and to the audit: one admin port, and one znode or, without ZooKeeper,
+ * one entry in Redis, for any number of processes.
  */
 export async function openPresence(
   options: PresenceOptions,
 ): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
+  const pages = openDashboard(options);
   const admin = stack.use(
     await startAdmin({
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': async () => ({ keys: await reserve() }) },
+      routes: { 'GET /reserve': reserve, 'GET /dashboard/report': async () => pages.report() },
+      pages,
       log,
     }),
   );
@@ -42,7 +51,14 @@ export async function openPresence(
     host: hostname(),
     since: isoNow(),
   };
-  if (config.zookeeper !== undefined) stack.use(new MapperMembership(config.zookeeper, member, log));
+  if (config.zookeeper === undefined) {
+    const [first] = config.stores.redis;
+    if (first !== undefined) stack.use(new RedisMembership(first, member, log));
+  } else {
+    // Only then is the client of ZooKeeper loaded.
+    const { MapperMembership } = await import('./membership.ts');
+    stack.use(new MapperMembership(config.zookeeper, member, log));
+  }
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
 }

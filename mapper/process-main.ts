@@ -73,7 +73,7 @@ function answerQuestions(serving: Promise<ServingMapper>): void {
     if (message.kind !== 'question') return;
     void (async () => {
       const isEmpty = message.question === 'reserve' && mapper === undefined;
-      const answer = isEmpty ? [] : await answerOf(await serving, message.question);
+      const answer = isEmpty ? { keys: [], ranges: [] } : await answerOf(await serving, message.question);
       send({ kind: 'answer', id: message.id, answer });
     })();
   });
@@ -84,7 +84,7 @@ async function answerOf(mapper: ServingMapper, question: Question): Promise<unkn
     case 'readiness':
       return mapper.readiness();
     case 'reserve':
-      return mapper.heldKeys();
+      return mapper.held();
     case 'metrics':
       return mapper.metrics.snapshot();
     default:

@@ -8,6 +8,7 @@ import { Units } from './bulk/units.ts';
 import type { MapperCaches } from './caches.ts';
 import { openClickCounter, type ClickSource, type OpenClicks } from './clicks/click-stores.ts';
 import { openJobs } from './jobs/open-jobs.ts';
+import { heldBy, type HeldByMapper } from './keys/held-by-mapper.ts';
 import { KeySupply } from './keys/key-supply.ts';
 import type { LinkEvents } from './link-events.ts';
 import { openOwnLinks } from './links/open-own-links.ts';
@@ -31,6 +32,8 @@ import { LimitedVisits } from './visits/limited-visits.ts';
 /** What a mapper does, without HTTP: makes and finds links, counts clicks, lets owners change their links. */
 export interface Service extends AsyncDisposable {
   readonly supply: KeySupply;
+  /** Every key that it has taken and not yet bound. */
+  held(): HeldByMapper;
   readonly shortener: Shortener;
   readonly finder: LinkFinder;
   readonly clicks: OpenClicks;
@@ -123,6 +126,7 @@ export function openService(options: ServiceOptions): Service {
   );
   return {
     supply,
+    held: () => heldBy(supply, stores.counter),
     ownLinks: own.links,
     statistics,
     bulk: {
@@ -168,9 +172,9 @@ function openLive({ config, registry, metrics, log }: ServiceOptions, clicks: Op
 }
 
 function createSupply({ config, stores, metrics, log }: ServiceOptions): KeySupply {
-  const { pools, servers } = stores;
+  const { pools, counter, servers } = stores;
   return new KeySupply({
-    pools,
+    pools: counter === undefined ? pools : [counter],
     reserve: config.reserve,
     keyLength: stores.keyspace.length,
     serverAt: (slot) => servers.at(slot),

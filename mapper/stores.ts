@@ -11,11 +11,14 @@ import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
+import { counterRegionOf } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { ClaimMarks } from './keys/claim-marks.ts';
+import type { CounterSource } from './keys/counter-source.ts';
 import { IssuedKeys } from './keys/issued-keys.ts';
 import { WatchedPool } from './keys/watched-pool.ts';
+import { openCounter, UNCOUNTED, type CounterEvents } from './open-counter.ts';
 import { Replica } from './urls/replica.ts';
 import { UrlsServer } from './urls/urls-server.ts';
 import { UrlsServers } from './urls/urls-servers.ts';
@@ -38,6 +41,8 @@ export interface OpenStoresOptions {
   readonly onBatch: (rows: number) => void;
   /** Default: nobody wants any. */
   readonly events?: EventWishes;
+  /** What becomes of batches of the counter. Default: nobody counts them. */
+  readonly counterEvents?: CounterEvents;
   readonly log: Log;
 }
 
@@ -45,6 +50,8 @@ export interface OpenStoresOptions {
 export interface MapperStores extends AsyncDisposable {
   readonly keyspace: Keyspace;
   readonly pools: readonly WatchedPool[];
+  /** Where this mapper gets its keys. Undefined: from the pools. */
+  readonly counter: CounterSource | undefined;
   readonly servers: UrlsServers;
   readonly issued: IssuedKeys;
 }
@@ -67,6 +74,16 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   const pools = options.config.stores.redis.map((shard) => openWatchedPool(shard, options, stack));
   const servers = openUrlsServers(options, stack);
   const issued = createIssuedKeys(options);
+  const counter = stack.use(
+    openCounter({
+      stores: options.config.stores,
+      keyspace: options.keyspace,
+      issued,
+      findBound: async (keys) => servers.findBound(keys),
+      events: options.counterEvents ?? UNCOUNTED,
+      log: options.log,
+    }),
+  );
   const keysDbs = options.config.stores.keysDbs.map(({ name }) => name);
   const stopping = new AbortController();
   await withinFirstAnswer([
@@ -77,6 +94,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
       await server.poll();
       await server.warmUp();
     }),
+    counter.firstBatch,
   ]);
   const polls = [
     ...pools.map(async (watched) =>
@@ -104,7 +122,14 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   });
   const opened = stack.move();
   const { keyspace } = options;
-  return { keyspace, pools, servers, issued, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+  return {
+    keyspace,
+    pools,
+    counter: counter.source,
+    servers,
+    issued,
+    [Symbol.asyncDispose]: async () => opened.disposeAsync(),
+  };
 }
 
 function openWatchedPool(
@@ -128,6 +153,7 @@ function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): 
     keyspace,
     keysDbs: stores.keysDbs,
     pools: stores.redis.map(({ name }) => name),
+    counterRegion: stores.usersDb && counterRegionOf(keyspace.regionBits),
     now: monotonicMs,
   });
 }
@@ -207,10 +233,11 @@ interface HealthOfOthers {
 
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
 export function readinessOf(
-  { pools, servers, users, counts }: MapperStores & HealthOfOthers,
+  { pools, counter, servers, users, counts }: MapperStores & HealthOfOthers,
   signal: AbortSignal,
 ): Readiness {
   const degraded = [
+    ...(counter !== undefined && !counter.canReserve ? [counter.name] : []),
     ...pools.filter(({ isHealthy }) => !isHealthy).map(({ name }) => name),
     ...[...servers.all, ...servers.replicas].filter(({ isUp }) => !isUp).map(({ name }) => name),
     ...servers.all.filter(({ isUp, isWritable }) => isUp && !isWritable).map(({ name }) => `${name} writes`),
@@ -220,6 +247,7 @@ export function readinessOf(
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
   ];
-  const keys = pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
+  const keys =
+    counter?.inMemory ?? pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
   return { ok: !signal.aborted && servers.isAnyReadable, stopping: signal.aborted, degraded, keys };
 }

@@ -7,11 +7,13 @@ import type { Scope } from '../runtime/lifecycle.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics } from '../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../runtime/retry.ts';
+import { ClusterMemory, openDashboard, type ProducerReadiness } from './dashboard.ts';
 import { createProducerMetrics, type ProducerMetrics } from './metrics.ts';
 import { PoolLevels } from './pools/levels.ts';
 import type { SupervisorLink } from './processes/supervisor-link.ts';
 import { Reachability } from './reachability.ts';
 import type { RecycleResult } from './reign/recycle.ts';
+import type { OnLocks } from './session/cluster-view.ts';
 import { ProducerSession, type ProducerAlarms } from './session/producer-session.ts';
 import { RecyclingAlarm } from './session/recycling-alarm.ts';
 import { RefusalAlarm } from './session/refusal-alarm.ts';
@@ -32,16 +34,22 @@ export async function startWorker(
   log: Log,
 ): Promise<void> {
   const stores = scope.use('stores', openStores(config.stores, log));
-  const levels = new PoolLevels(stores.pools, config.pools);
+  const memory = new ClusterMemory(config.stores);
+  const levels = new PoolLevels(stores.pools, config.pools, memory.onAnswering);
   const metrics = createMetrics();
   const producerMetrics = createProducerMetrics(metrics, levels);
-  const worker = new Worker({ config, link, stores, levels, metrics: producerMetrics, scope, log });
+  const { onLocks } = memory;
+  const worker = new Worker({ config, link, stores, levels, metrics: producerMetrics, onLocks, scope, log });
+  const ready = (): ProducerReadiness => worker.readiness();
+  const pages = openDashboard({ config, stores, levels, memory, metrics, ready });
   const admin = await startAdmin({
     ...config.admin,
     metrics,
     log,
-    ready: () => worker.readiness(),
+    ready,
+    pages,
     routes: {
+      'GET /dashboard/report': async () => pages.report(),
       'POST /drain': async (body) => worker.drain(body),
       'POST /recycle': async () => worker.recycle(),
     },
@@ -57,6 +65,7 @@ interface WorkerOptions {
   readonly stores: ProducerStores;
   readonly levels: PoolLevels;
   readonly metrics: ProducerMetrics;
+  readonly onLocks: OnLocks;
   readonly scope: Scope;
   readonly log: Log;
 }
@@ -98,7 +107,7 @@ class Worker {
     inBackground(levels.run(scope.signal));
   }
 
-  readiness(): { ok: boolean; [detail: string]: unknown } {
+  readiness(): ProducerReadiness {
     const session = this.#session?.state ?? 'none';
     const reigns = this.#producerSession?.reigns ?? [];
     const idle = this.#producerSession?.idle;
@@ -177,7 +186,7 @@ class Worker {
   }
 
   async #contend(session: Session, adminUrl: string): Promise<void> {
-    const { config, stores, levels, metrics, link, log } = this.#options;
+    const { config, stores, levels, metrics, onLocks, link, log } = this.#options;
     const supervisorPid = link.pid;
     this.#producerSession = new ProducerSession({
       session,
@@ -189,6 +198,7 @@ class Worker {
       alarms: this.#alarms,
       adminUrl,
       supervisorPid,
+      onLocks,
       log,
     });
     const ended = this.#producerSession.run();

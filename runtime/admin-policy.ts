@@ -24,6 +24,8 @@ export interface AdminPath {
   readonly isOpen: boolean;
   /** GET only reads, and HEAD is answered like it. POST changes something. */
   readonly methods: readonly ('GET' | 'POST')[];
+  /** Its POST is the form of a page of ours. Default: it is JSON. */
+  readonly isForm?: boolean;
 }
 
 export interface Refusal {
@@ -113,8 +115,21 @@ function wrongUse(
   }
   if (method !== 'POST') return undefined;
   const type = headers['content-type'];
+  if (path.isForm === true) return wrongForm(type, headers.origin);
   if (isJson(type)) return undefined;
   return { status: 415, reason: `content type ${type ?? '(none)'}: expected application/json` };
+}
+
+/** Pages of any origin can send a form. Browsers say which one does, and {@link foreignPage} compares it. */
+function wrongForm(type: string | undefined, origin: string | undefined): Refusal | undefined {
+  if (type?.split(';', 1)[0]?.trim().toLowerCase() !== 'application/x-www-form-urlencoded')
+    return {
+      status: 415,
+      reason: `content type ${type ?? '(none)'}: expected application/x-www-form-urlencoded`,
+    };
+  if (origin === undefined)
+    return { status: 403, reason: 'no Origin: expected the form of the page of this admin port' };
+  return undefined;
 }
 
 const UTF_8 = /^charset="?utf-?8"?$/;

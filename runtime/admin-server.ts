@@ -1,6 +1,7 @@
-import { createServer, type RequestListener, type Server, type ServerResponse } from 'node:http';
+import type { RequestListener, Server, ServerResponse } from 'node:http';
 import type { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
+import { createServer } from './node-http.ts';
 
 /** More than all probes, scrapes and producers together have open at one moment. */
 const MAX_CONNECTIONS = 256;

@@ -36,11 +36,20 @@ export class BadBodyError extends KeymillError {
   }
 }
 
+/** Pages for people, behind the same policy. They answer by themselves. */
+export interface AdminPages extends AsyncDisposable {
+  /** Undefined: no page has this path. */
+  pathOf(path: string): AdminPath | undefined;
+  answer(request: IncomingMessage, response: ServerResponse, path: string): Promise<void>;
+}
+
 export interface AdminOptions extends AdminConfig {
   readonly metrics: Pick<Metrics, 'text' | 'contentType'>;
   readonly ready: () => Readiness | Promise<Readiness>;
   /** Keys are `"METHOD /path"`. */
   readonly routes?: Readonly<Record<string, AdminRoute>>;
+  /** Closed with the port. */
+  readonly pages?: AdminPages;
   readonly log: Log;
 }
 
@@ -83,11 +92,13 @@ export async function startAdmin(options: AdminOptions): Promise<Admin> {
   const { port: boundPort } = server.address() as AddressInfo;
   return {
     url: `http://${reachableHost(host)}:${boundPort}`,
-    [Symbol.asyncDispose]: () =>
-      new Promise((resolve) => {
+    [Symbol.asyncDispose]: async () => {
+      await options.pages?.[Symbol.asyncDispose]();
+      await new Promise<void>((resolve) => {
         server.close(() => resolve());
         server.closeAllConnections();
-      }),
+      });
+    },
   };
 }
 
@@ -101,11 +112,13 @@ function reachableHost(host: string): string {
 /** The rules of one admin port: its paths, and who may ask for them. */
 class Gate {
   readonly #access: AdminAccess;
+  readonly #pages: AdminPages | undefined;
   readonly #paths = new Map<string, AdminPath>(
     OPEN_PATHS.map((path) => [path, { isOpen: true, methods: ['GET'] }]),
   );
 
-  constructor({ host, names, token, routes = {} }: AdminOptions) {
+  constructor({ host, names, token, routes = {}, pages }: AdminOptions) {
+    this.#pages = pages;
     this.#access = {
       names: new Set([host, ...names].map((name) => name.toLowerCase())),
       tokenDigest: token === undefined ? undefined : digestOf(token),
@@ -121,7 +134,7 @@ class Gate {
   }
 
   refusalOf(method: string, path: string, { headers }: IncomingMessage): Refusal | undefined {
-    return refusalOf(method, headers, this.#paths.get(path), this.#access);
+    return refusalOf(method, headers, this.#paths.get(path) ?? this.#pages?.pathOf(path), this.#access);
   }
 }
 
@@ -142,6 +155,7 @@ async function answer(
     return refuse(response, refusal);
   }
   if (isOpenPath(path)) return answerOpenly(options, path, response);
+  if (options.pages?.pathOf(path) !== undefined) return options.pages.answer(request, response, path);
   try {
     const body = method === 'POST' ? await readObject(request) : {};
     const route = options.routes?.[`${method === 'HEAD' ? 'GET' : method} ${path}`];

@@ -19,6 +19,9 @@ export const LATENCY_BUCKETS = [
   0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10,
 ];
 
+/** The metrics of several processes in one. */
+export type MergedMetrics = Pick<Metrics, 'text' | 'snapshot'>;
+
 /** The metrics of a process at one moment, as plain data. */
 export type MetricsSnapshot = readonly MetricObjectWithValues<MetricValue<string>>[];
 
@@ -114,9 +117,9 @@ export function createMetrics(): Metrics {
 /**
  * The metrics of several processes as one: counters and histograms are added, gauges combined as declared.
  */
-export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): { text(): Promise<string> } {
+export function mergeMetrics(snapshots: readonly MetricsSnapshot[]): MergedMetrics {
   const merged = merge(snapshots);
-  return { text: async () => merged.metrics() };
+  return { text: async () => merged.metrics(), snapshot: async () => merged.getMetricsAsJSON() };
 }
 
 /** The metrics to keep of processes that have ended: counters and histograms. */

@@ -20,8 +20,8 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers] [s3] [containers] [load] [model] [foreign] [browser]: installs the parts that
-# the caller needs.
+# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser]: installs the
+# parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
@@ -41,7 +41,8 @@ needs_install() {
   for part in "$@"; do
     case $part in
       modules) find_node && modules_fit || missing_modules=yes ;;
-      servers) find_missing_packages ;;
+      servers) find_missing_packages && find_missing_zookeeper ;;
+      small-servers) find_missing_packages ;;
       s3) find_missing_s3 ;;
       containers) find_missing_container_tools ;;
       load)
@@ -102,8 +103,22 @@ find_missing_packages() {
     missing_packages="$missing_packages mariadb-server-core mariadb-client-core"
   # redis-tools contains the server's binary under the name redis-check-rdb. redis-server would add a service.
   { has redis-server || has redis-check-rdb; } || missing_packages="$missing_packages redis-tools"
+}
+
+find_missing_zookeeper() {
   { [ -f /usr/share/java/zookeeper.jar ] && [ -f /usr/share/zookeeper/bin/zkCli.sh ]; } || missing_packages="$missing_packages zookeeper"
   has java || missing_packages="$missing_packages default-jre-headless"
+}
+
+# servers_for OPTIONS: prints which servers the cluster of ./scripts/up with these options needs. A small one,
+# now or since its first start, needs neither ZooKeeper nor Java.
+servers_for() {
+  case " $* " in *' --small '*) echo small-servers && return ;; esac
+  if grep -q '"zookeepers": 0' "${KEYMILL_RUN_DIR:-$KEYMILL_ROOT/.run}/state.json" 2>/dev/null; then
+    echo small-servers
+  else
+    echo servers
+  fi
 }
 
 # Ceph's gateway is a real S3 server, for tests.

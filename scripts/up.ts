@@ -26,6 +26,11 @@ async function main(): Promise<void> {
     () => progress.line('waiting for another up or down to finish …'),
     foreground.signal,
   );
+  if (options.repair && (State.find(runDir)?.processes() ?? []).length === 0) {
+    progress.line('the cluster was stopped, so nothing is repaired');
+    lock.release();
+    return;
+  }
   const state = State.open(runDir);
   state.up = identityOf(process.pid);
   try {

@@ -1,13 +1,12 @@
 import type { IssuedKey } from '../keys-db/batch.ts';
-import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { Keyspace } from '../keyspace/key.ts';
 import type { WalkedLink } from '../urls/stored-links.ts';
 import { findBound } from './bound.ts';
 import { IdWindow } from './id-window.ts';
+import { regionOfCounter, regionOfKeysDb, type IssuedRegion } from './issued-region.ts';
 import { walkLinks } from './links-walk.ts';
 import { lookAround, type Sightings } from './sightings.ts';
 import type { AuditSources } from './sources.ts';
-import { countWrittenOff } from './written-off.ts';
 
 /**
  * Where all keys are. Each issued key is counted once, in one of pending … unknown: the furthest place in
@@ -47,14 +46,6 @@ const IDS_PER_PAGE = 20_000;
 /** Most missing keys to search a second time. When more are missing, a few keys in motion do not matter. */
 const MAX_SEARCHED_AGAIN = 200_000;
 
-interface Shard {
-  readonly db: KeysDb;
-  /** The claim mark, read before anything else. */
-  readonly mark: number;
-  readonly unused: number;
-  readonly recycled: number;
-}
-
 /** A bound key above the claim mark: claimed after the mark was read, or never issued. */
 interface BoundAbove {
   readonly region: number;
@@ -66,17 +57,21 @@ interface BoundAbove {
  * direction in which keys flow, then all keys by id. It only reads. Its memory grows with the issued keys
  * that are not bound yet, not with all issued keys.
  *
- * @throws StoreUnavailableError when a keys-db does not answer, because the issued keys are then unknown
+ * @throws StoreUnavailableError when a keys-db or the mark of the counter does not answer, because the issued
+ *   keys are then unknown
  */
 export async function audit(sources: AuditSources, signal?: AbortSignal): Promise<AuditReport> {
-  const { keyspace, urlsDbs } = sources;
-  const shards = await Promise.all(sources.keysDbs.map(readShard));
+  const { keyspace, urlsDbs, counter } = sources;
+  const regions = await Promise.all([
+    ...sources.keysDbs.map(regionOfKeysDb),
+    ...(counter === undefined ? [] : [regionOfCounter(keyspace, counter)]),
+  ]);
   const sightings = await lookAround(sources, signal);
-  const report = emptyReport(shards, sightings.unreachable);
+  const report = emptyReport(regions, sightings.unreachable);
   const missing: Missing[] = [];
   const above: BoundAbove[] = [];
   let isComplete = true;
-  const marks = new Map(shards.map(({ db, mark }) => [db.region, mark]));
+  const marks = new Map(regions.map(({ region, mark }) => [region, mark]));
   const highest = Math.max(0, ...marks.values());
   for (let first = 1; first <= Math.max(1, highest); first += WINDOW) {
     const last = first + WINDOW - 1;
@@ -91,30 +86,24 @@ export async function audit(sources: AuditSources, signal?: AbortSignal): Promis
     const walk = await walkLinks(urlsDbs, visit, signal);
     addUnreachable(report, walk.unreachable);
     if (isFirstWalk) report.duplicates = walk.duplicates;
-    for (const { db, mark } of shards) {
-      const range = { first, last: Math.min(last, mark) };
-      const count = { db, range, bound: bound.get(db.region), sightings, report, missing };
+    for (const issued of regions) {
+      const range = { first, last: Math.min(last, issued.mark) };
+      const count = { issued, range, bound: bound.get(issued.region), sightings, report, missing };
       if (!(await countKeys(count, signal))) isComplete = false;
     }
   }
   await searchAgain(sources, missing, report, signal);
-  const boundAbove = await countAbove(shards, above);
+  const boundAbove = await countAbove(regions, above);
   report.balanced = isComplete && isBalanced(report) && boundAbove === 0;
   return report;
 }
 
-async function readShard(db: KeysDb): Promise<Shard> {
-  const { claimedTo, generatedTo } = await db.ownership();
-  const unused = await db.countExactly(claimedTo + 1, generatedTo);
-  return { db, mark: claimedTo, unused, recycled: await db.recycledCount() };
-}
-
-function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): AuditReport {
-  const sum = (value: (shard: Shard) => number): number =>
-    shards.reduce((total, shard) => total + value(shard), 0);
+function emptyReport(regions: readonly IssuedRegion[], unreachable: readonly string[]): AuditReport {
+  const sum = (value: (region: IssuedRegion) => number): number =>
+    regions.reduce((total, region) => total + value(region), 0);
   return {
     issued: 0,
-    unused: sum((shard) => shard.unused),
+    unused: sum(({ unused }) => unused),
     pending: 0,
     pooled: 0,
     reserved: 0,
@@ -122,7 +111,7 @@ function emptyReport(shards: readonly Shard[], unreachable: readonly string[]): 
     leaked: 0,
     written_off: 0,
     unknown: 0,
-    recycled: sum((shard) => shard.recycled),
+    recycled: sum(({ recycled }) => recycled),
     aliases: 0,
     duplicates: 0,
     repeated: 0,
@@ -150,11 +139,11 @@ function markBound(
 }
 
 interface Missing extends IssuedKey {
-  readonly db: KeysDb;
+  readonly issued: IssuedRegion;
 }
 
 interface Count {
-  readonly db: KeysDb;
+  readonly issued: IssuedRegion;
   readonly range: { first: number; last: number };
   readonly bound: IdWindow | undefined;
   readonly sightings: Sightings;
@@ -167,27 +156,27 @@ interface Count {
  * @returns false when the keys-db lacks a row
  */
 async function countKeys(
-  { db, range, bound, sightings, report, missing }: Count,
+  { issued, range, bound, sightings, report, missing }: Count,
   signal?: AbortSignal,
 ): Promise<boolean> {
   let isComplete = true;
   for (let first = range.first; first <= range.last; first += IDS_PER_PAGE) {
     signal?.throwIfAborted();
     const last = Math.min(first + IDS_PER_PAGE - 1, range.last);
-    const rows = await db.keysBetween(first, last);
-    report.issued += rows.length;
+    const page = await issued.keysBetween(first, last);
+    report.issued += page.keys.length;
     const lost: IssuedKey[] = [];
-    if (!(await db.isComplete({ firstId: first, lastId: last, rows }))) isComplete = false;
-    for (const { id, key } of rows) {
-      const seen = sightings.find(db.region, id);
+    if (!page.isComplete) isComplete = false;
+    for (const { id, key } of page.keys) {
+      const seen = sightings.find(issued.region, id);
       const isBound = bound?.has(id) ?? false;
       if (seen && (isBound || seen.isRepeated)) report.repeated += 1;
       if (isBound) report.bound += 1;
       else if (seen) report[seen.place] += 1;
-      else if (missing.length < MAX_SEARCHED_AGAIN) missing.push({ db, id, key });
+      else if (missing.length < MAX_SEARCHED_AGAIN) missing.push({ issued, id, key });
       else lost.push({ id, key });
     }
-    await countLost(report, db, lost);
+    await countLost(report, issued, lost);
   }
   return isComplete;
 }
@@ -207,25 +196,29 @@ async function searchAgain(
     missing.map(({ key }) => key),
   );
   addUnreachable(report, unreachable);
-  for (const [db, some] of Map.groupBy(missing, (key) => key.db)) {
+  for (const [issued, some] of Map.groupBy(missing, (key) => key.issued)) {
     const lost = some.filter(({ id, key }) => {
-      const seen = sightings.find(db.region, id);
+      const seen = sightings.find(issued.region, id);
       if (bound.has(key)) report.bound += 1;
       else if (seen) report[seen.place] += 1;
       else return true;
       return false;
     });
-    await countLost(report, db, lost);
+    await countLost(report, issued, lost);
   }
 }
 
 /** Counts keys that were found nowhere. */
-async function countLost(report: AuditReport, db: KeysDb, keys: readonly IssuedKey[]): Promise<void> {
+async function countLost(
+  report: AuditReport,
+  issued: IssuedRegion,
+  keys: readonly IssuedKey[],
+): Promise<void> {
   if (report.unreachable.length > 0) {
     report.unknown += keys.length;
     return;
   }
-  const writtenOff = await countWrittenOff(db, keys);
+  const writtenOff = await issued.countWrittenOff(keys);
   report.written_off += writtenOff;
   report.leaked += keys.length - writtenOff;
 }
@@ -235,10 +228,10 @@ function addUnreachable(report: AuditReport, names: readonly string[]): void {
 }
 
 /** Counts bound pool keys that are not issued. Keys claimed after the marks were read do not count. */
-async function countAbove(shards: readonly Shard[], above: readonly BoundAbove[]): Promise<number> {
+async function countAbove(regions: readonly IssuedRegion[], above: readonly BoundAbove[]): Promise<number> {
   if (above.length === 0) return 0;
   const now = new Map(
-    await Promise.all(shards.map(async ({ db }) => [db.region, (await db.ownership()).claimedTo] as const)),
+    await Promise.all(regions.map(async (issued) => [issued.region, await issued.readMark()] as const)),
   );
   return above.filter(({ region, id }) => id > (now.get(region) ?? 0)).length;
 }

@@ -1,7 +1,7 @@
 import { messageOf } from '../../runtime/errors.ts';
 import { AT_ONCE, type Pace } from '../../runtime/pace.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
-import type { Keyspace } from '../keyspace/key.ts';
+import type { IdRange, Keyspace } from '../keyspace/key.ts';
 import { placementOf } from '../keyspace/placement.ts';
 import type { Pool } from '../redis/pool.ts';
 import type { AuditSources } from './sources.ts';
@@ -33,6 +33,8 @@ export class Sightings {
   readonly reasons = new Map<string, string>();
   readonly #keyspace: Keyspace;
   readonly #byRegion: ReadonlyMap<number, Map<number, Sighting>>;
+  /** Mappers hold whole batches of the counter: too many keys to remember each. */
+  readonly #ranges: { readonly spot: string; readonly range: IdRange }[] = [];
 
   /** @param regions keys of other regions are ignored */
   constructor(keyspace: Keyspace, regions: Iterable<number>) {
@@ -41,7 +43,17 @@ export class Sightings {
   }
 
   find(region: number, id: number): Sighting | undefined {
-    return this.#byRegion.get(region)?.get(id);
+    const seen = this.#byRegion.get(region)?.get(id);
+    const holders = this.#ranges.filter(({ range }) => holds(range, region, id));
+    const [holder] = holders;
+    if (holder === undefined) return seen;
+    return { place: 'reserved', spot: holder.spot, isRepeated: seen !== undefined || holders.length > 1 };
+  }
+
+  /** A mapper holds the keys of all these ids. */
+  seeRanges(mapper: string, ranges: readonly IdRange[]): void {
+    for (const range of ranges)
+      if (this.#byRegion.has(range.region)) this.#ranges.push({ spot: mapper, range });
   }
 
   see(place: WayPlace, spot: string, keys: readonly string[]): void {
@@ -60,21 +72,23 @@ export class Sightings {
   }
 }
 
+function holds({ region, first, last }: IdRange, ofRegion: number, id: number): boolean {
+  return region === ofRegion && first <= id && id <= last;
+}
+
 /**
  * Looks at all keys on their way, in the direction in which they flow, so that a key that moves meanwhile is
  * seen at least once. A key that a mapper puts back moves against the flow and can be missed: search missing
  * keys again.
  */
 export async function lookAround(
-  sources: Pick<AuditSources, 'keyspace' | 'keysDbs' | 'pools' | 'reserves'>,
+  sources: Pick<AuditSources, 'keyspace' | 'keysDbs' | 'pools' | 'reserves' | 'counter'>,
   signal?: AbortSignal,
   pace: Pace = AT_ONCE,
 ): Promise<Sightings> {
-  const { keyspace, keysDbs, pools } = sources;
-  const sightings = new Sightings(
-    keyspace,
-    keysDbs.map(({ region }) => region),
-  );
+  const { keyspace, keysDbs, pools, counter } = sources;
+  const regions = keysDbs.map(({ region }) => region);
+  const sightings = new Sightings(keyspace, counter === undefined ? regions : [...regions, counter.region]);
   const attempt = async (name: string, look: () => Promise<void>): Promise<void> => {
     signal?.throwIfAborted();
     try {
@@ -87,7 +101,8 @@ export async function lookAround(
   await Promise.all(keysDbs.map((db) => attempt(db.name, () => lookAtPending(db, sightings, pace))));
   await Promise.all(pools.map((pool) => attempt(pool.name, () => lookAtPool(pool, sightings, pace, signal))));
   await attempt('mappers', async () => {
-    for (const { mapper, keys, reason } of await sources.reserves()) {
+    for (const { mapper, keys, ranges = [], reason } of await sources.reserves()) {
+      sightings.seeRanges(mapper, ranges);
       if (keys) sightings.see('reserved', mapper, keys);
       else sightings.unreachable.push(mapper);
       if (reason !== undefined) sightings.reasons.set(mapper, reason);

@@ -42,6 +42,13 @@ export interface Place {
   readonly id: number;
 }
 
+/** Ids of a region, both ends included. */
+export interface IdRange {
+  readonly region: number;
+  readonly first: number;
+  readonly last: number;
+}
+
 /** Characters of the shortest keys that are generated. */
 export const MIN_KEY_LENGTH = 6;
 export const MAX_LENGTH = 10;

@@ -14,7 +14,7 @@ import {
   type Source,
 } from '../../runtime/stored-values.ts';
 import { MismatchError } from '../store-errors.ts';
-import { INCARNATION_KEY, KEYSPACE_KEY, POOL_KEY } from './redis-keys.ts';
+import { COUNTER_KEY, INCARNATION_KEY, KEYSPACE_KEY, POOL_KEY } from './redis-keys.ts';
 import { ReplyError } from './redis.ts';
 
 /** The answers of a pool, from what the driver returns to types. Everything throws ImpossibleValueError. */
@@ -157,9 +157,11 @@ export function wrongType(types: ReadonlyMap<string, unknown>, store: string): I
   return new ImpossibleValueError(store, `one of ${[...types.keys()].join(', ')} was of another type`);
 }
 
+const STRINGS: ReadonlySet<string> = new Set([COUNTER_KEY, INCARNATION_KEY, KEYSPACE_KEY]);
+
 function typeOf(key: string): string {
   if (key === POOL_KEY) return 'list';
-  return key === KEYSPACE_KEY || key === INCARNATION_KEY ? 'string' : 'hash';
+  return STRINGS.has(key) ? 'string' : 'hash';
 }
 
 function replyOf(error: unknown): ReplyError | undefined {

@@ -16,6 +16,23 @@ export const INCARNATION_KEY = 'incarnation';
 export const KEYSPACE_KEY = 'keyspace';
 
 /**
+ * On the first pool's server: the last id that was given out by counter, a number. It is only a proposal,
+ * because a Redis may lose its last writes: the mark in the users database decides.
+ */
+export const COUNTER_KEY = 'keymill:counter';
+
+/**
+ * On the first pool's server, in a cluster without ZooKeeper: the JSON of a mapper that runs. It expires
+ * unless the mapper renews it.
+ */
+export function mapperKey(id: string): string {
+  return `${MAPPER_PREFIX}${id}`;
+}
+
+/** What {@link mapperKey} begins with. */
+export const MAPPER_PREFIX = 'keymill:mapper:';
+
+/**
  * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
  * and the highest id that was claimed for any part delivered here.
  */

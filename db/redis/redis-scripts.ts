@@ -18,6 +18,7 @@ export const SCRIPTS = {
   raiseEpoch: readScript('raise-epoch', CHECKS),
   skipTo: readScript('skip-to', CHECKS),
   take: readScript('take', CHECKS),
+  nextIds: readScript('next-ids', CHECKS),
   claimMarks: readScript('claim-marks'),
   putBack: readScript('put-back', CHECKS + PUSH_KEYS),
   cacheRead: readScript('cache-read'),

@@ -5,16 +5,17 @@ import { takeLock, type RunLock } from '../../scripts/cluster/lock.ts';
 import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
 import { DrillCluster } from './drill-cluster.ts';
-import { endPrivateCluster, startPrivateCluster } from './private-cluster.ts';
+import { endPrivateCluster, startPrivateCluster, type ClusterKind } from './private-cluster.ts';
 
 interface OpenCluster {
   readonly cluster: DrillCluster;
   readonly isPrivate: boolean;
+  readonly kind: ClusterKind;
 }
 
 /**
  * Provides every drill with a cluster: the running one, or else a private one in `.run-drill/`. A drill that
- * needs the wire gets a faultable cluster. Drills share a cluster as long as it fits them.
+ * needs the wire gets a faultable cluster, and one that begins small never gets the running one. Drills share a cluster as long as it fits them.
  */
 export class ClusterProvider implements AsyncDisposable {
   readonly #running: RunDir;
@@ -32,13 +33,13 @@ export class ClusterProvider implements AsyncDisposable {
   }
 
   /** @throws Error when no cluster can be started */
-  async provide({ mustBeFaultable }: { readonly mustBeFaultable: boolean }): Promise<DrillCluster> {
-    const isPrivate = !this.#isRunning(mustBeFaultable);
-    if (this.#open !== undefined && fits(this.#open, isPrivate, mustBeFaultable)) return this.#open.cluster;
+  async provide(kind: ClusterKind): Promise<DrillCluster> {
+    const isPrivate = !this.#isRunning(kind);
+    if (this.#open !== undefined && fits(this.#open, isPrivate, kind)) return this.#open.cluster;
     await this.#close();
-    if (isPrivate) await this.#startPrivate(mustBeFaultable);
+    if (isPrivate) await this.#startPrivate(kind);
     const cluster = await DrillCluster.open(isPrivate ? this.#private : this.#running, this.#progress);
-    this.#open = { cluster, isPrivate };
+    this.#open = { cluster, isPrivate, kind };
     return cluster;
   }
 
@@ -54,15 +55,16 @@ export class ClusterProvider implements AsyncDisposable {
     this.#ownership.release();
   }
 
-  #isRunning(mustBeFaultable: boolean): boolean {
-    if (!existsSync(this.#running.clusterFile)) return false;
-    return !mustBeFaultable || readClusterFile(this.#running.clusterFile).wire !== undefined;
+  #isRunning(kind: ClusterKind): boolean {
+    if (kind === 'small' || !existsSync(this.#running.clusterFile)) return false;
+    const { wire, keySource } = readClusterFile(this.#running.clusterFile);
+    return keySource !== 'counter' && (kind === 'usual' || wire !== undefined);
   }
 
-  async #startPrivate(isFaultable: boolean): Promise<void> {
+  async #startPrivate(kind: ClusterKind): Promise<void> {
     const waiting = (): void => this.#progress.line('waiting until another drill command ends …');
     this.#ownership ??= await takeLock(new RunDir(join(this.#private.path, 'owner')), waiting, this.#signal);
-    await startPrivateCluster(this.#private, isFaultable, this.#progress, this.#signal);
+    await startPrivateCluster(this.#private, kind, this.#progress, this.#signal);
   }
 
   async #close(): Promise<void> {
@@ -74,7 +76,6 @@ export class ClusterProvider implements AsyncDisposable {
 }
 
 /** A private cluster with a wire is kept for drills that need it: other drills get one without proxies. */
-function fits(open: OpenCluster, isPrivate: boolean, mustBeFaultable: boolean): boolean {
-  if (open.isPrivate !== isPrivate) return false;
-  return !isPrivate || mustBeFaultable === (open.cluster.file.wire !== undefined);
+function fits(open: OpenCluster, isPrivate: boolean, kind: ClusterKind): boolean {
+  return open.isPrivate === isPrivate && (!isPrivate || open.kind === kind);
 }

@@ -1,6 +1,6 @@
 import { existsSync, readFileSync } from 'node:fs';
 import { producerPath } from '../../coordinator/paths.ts';
-import { parseProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { readClusterFile, type ClusterFile } from '../../scripts/cluster/cluster-file.ts';
@@ -173,6 +173,15 @@ export class DrillCluster {
   async keymill(...args: string[]): Promise<void> {
     const { error } = await runKeymill(this.runDir, args);
     if (error !== undefined) throw error;
+  }
+
+  /**
+   * Runs an operator's command, and kills it by SIGKILL after `killAfterMs`.
+   * @returns whether it had ended before, with exit code 0
+   */
+  async keymillKilled(killAfterMs: number, ...args: string[]): Promise<boolean> {
+    const { error } = await runKeymill(this.runDir, args, { signal: AbortSignal.timeout(killAfterMs) });
+    return error === undefined;
   }
 
   async close(): Promise<void> {

@@ -10,11 +10,14 @@ export interface KeymillResult {
   readonly error: Error | undefined;
 }
 
-/** Runs `./scripts/keymill` on the cluster in `runDir`. Never rejects. */
+/**
+ * Runs `./scripts/keymill` on the cluster in `runDir`. Never rejects.
+ * @param signal its abort kills the command by SIGKILL
+ */
 export async function runKeymill(
   runDir: RunDir,
   args: readonly string[],
-  { timeoutMs = 0 }: { readonly timeoutMs?: number } = {},
+  { timeoutMs = 0, signal }: { readonly timeoutMs?: number; readonly signal?: AbortSignal } = {},
 ): Promise<KeymillResult> {
   const { promise, resolve } = Promise.withResolvers<KeymillResult>();
   execFile(
@@ -23,6 +26,7 @@ export async function runKeymill(
     {
       env: { ...process.env, KEYMILL_RUN_DIR: runDir.path },
       timeout: timeoutMs,
+      ...(signal && { signal, killSignal: 'SIGKILL' }),
       maxBuffer: MAX_OUTPUT_BYTES,
     },
     (error, stdout) => resolve({ stdout, error: error ?? undefined }),

@@ -6,17 +6,26 @@ import type { RunDir } from '../../scripts/cluster/run-dir.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import { stopCluster } from '../../scripts/cluster/stop.ts';
 
+/** `faultable`: with a proxy in front of every server. `small`: of `up --small`. */
+export type ClusterKind = 'usual' | 'faultable' | 'small';
+
+const OPTIONS: Readonly<Record<ClusterKind, readonly string[]>> = {
+  usual: [],
+  faultable: ['--faultable'],
+  small: ['--small'],
+};
+
 /** Starts a cluster for drills in `runDir`, after removing what an earlier one left there. */
 export async function startPrivateCluster(
   runDir: RunDir,
-  isFaultable: boolean,
+  kind: ClusterKind,
   progress: ProgressLog,
   signal: AbortSignal,
 ): Promise<void> {
   await endPrivateCluster(runDir, progress);
   const lock = await takeLock(runDir, () => waiting(progress), signal);
   try {
-    const options = parseUpOptions(['--detach', ...(isFaultable ? ['--faultable'] : [])]);
+    const options = parseUpOptions(['--detach', ...OPTIONS[kind]]);
     await bringUp(options, { runDir, state: State.open(runDir), progress, signal });
   } finally {
     lock.release();

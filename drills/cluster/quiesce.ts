@@ -62,6 +62,11 @@ async function findProblems(file: AnyClusterFile): Promise<string[]> {
   return problems.flat();
 }
 
+/** Keys come by counter: the cluster needs no holders and no full pools. */
+function hasCounter({ keySource }: AnyClusterFile): boolean {
+  return keySource === 'counter';
+}
+
 async function isReady(admin: string): Promise<boolean> {
   return (await tryGet(`${admin}/readyz`))?.status === 200;
 }
@@ -73,6 +78,7 @@ async function mapperProblems(id: string, admin: string): Promise<string[]> {
 }
 
 async function shardProblems(file: AnyClusterFile): Promise<string[]> {
+  if (hasCounter(file)) return [];
   const reigns = await readyReigns(file);
   return file.keysDbs.flatMap(({ name }) => {
     const holders = reigns.filter(({ shard }) => shard === name).length;
@@ -83,7 +89,9 @@ async function shardProblems(file: AnyClusterFile): Promise<string[]> {
   });
 }
 
-async function poolProblems({ producers, redis }: AnyClusterFile): Promise<string[]> {
+async function poolProblems(file: AnyClusterFile): Promise<string[]> {
+  if (hasCounter(file)) return [];
+  const { producers, redis } = file;
   const pages = await Promise.all(producers.map(async ({ admin }) => tryGet(`${admin}/metrics`)));
   const samples = pages.flatMap((page) => (page?.status === 200 ? parseMetrics(page.body) : []));
   return redis.flatMap(({ name }) => {

@@ -2,7 +2,7 @@ import { cp, rename, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { readMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
-import { parseProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
 import { getRoles } from '../cluster/ensemble.ts';
 import type { DrillRun } from '../run/drill-run.ts';

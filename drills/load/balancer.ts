@@ -35,23 +35,20 @@ interface Member {
  * may have been done.
  */
 export class Balancer {
-  readonly #members: readonly Member[];
+  readonly #members: Member[] = [];
   readonly #locate: () => readonly Backend[];
   readonly #stopping = new AbortController();
-  readonly #checks: Promise<void>;
+  readonly #checks: Promise<void>[] = [];
   #turn = 0;
 
-  /** @param locate returns the current addresses; a mapper that was restarted may have a new one */
+  /**
+   * @param locate returns the current addresses: a mapper that was restarted may have a new one, and a cluster
+   *   that grows gets more mappers
+   */
   constructor(locate: () => readonly Backend[]) {
     this.#locate = locate;
-    this.#members = locate().map((backend) => ({
-      ...backend,
-      agent: new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS }),
-      healthy: true,
-    }));
-    this.#checks = Promise.all(this.#members.map(async (member) => this.#watchHealth(member))).then(
-      () => undefined,
-    );
+    for (const backend of locate()) this.#add(backend, true);
+    this.#checks.push(this.#findNew());
   }
 
   get backends(): readonly Backend[] {
@@ -78,7 +75,7 @@ export class Balancer {
 
   async stop(): Promise<void> {
     this.#stopping.abort();
-    await this.#checks;
+    await Promise.all(this.#checks);
     for (const { agent } of this.#members) agent.destroy();
   }
 
@@ -95,6 +92,21 @@ export class Balancer {
     const chosen = candidates[this.#turn % candidates.length];
     if (chosen === undefined) throw new RangeError('the balancer has no mapper left to try');
     return chosen;
+  }
+
+  async #findNew(): Promise<void> {
+    while (!this.#stopping.signal.aborted) {
+      for (const backend of this.#locate())
+        if (!this.#members.some(({ id }) => id === backend.id)) this.#add(backend, false);
+      await pauseQuietly(HEALTH_EVERY_MS, this.#stopping.signal);
+    }
+  }
+
+  #add(backend: Backend, healthy: boolean): void {
+    const agent = new Agent({ keepAlive: true, maxSockets: MAX_SOCKETS });
+    const member = { ...backend, agent, healthy };
+    this.#members.push(member);
+    this.#checks.push(this.#watchHealth(member));
   }
 
   async #watchHealth(member: Member): Promise<void> {

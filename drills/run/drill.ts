@@ -1,5 +1,8 @@
 import type { DrillRun } from './drill-run.ts';
 
+/** Shortens a second; redirects are five times as many. */
+export const USUAL_RATE = 100;
+
 /** A fault that we inject on purpose, and how the system must react to it. */
 export interface Drill {
   readonly name: string;
@@ -11,6 +14,10 @@ export interface Drill {
   readonly rounds: number;
   /** Variants of the fault. They run one after another, and the report has figures for each. */
   readonly parts?: readonly string[];
+  /** The drill begins with a cluster of `up --small`, which is always a private one. */
+  readonly isForSmall?: true;
+  /** Shortens a second, unless the command says another number. Default: {@link USUAL_RATE}. */
+  readonly rate?: number;
   /** The cluster is not fit for other drills afterwards. A private cluster is replaced. */
   readonly isDestructive?: true;
   /** One round: makes the fault, measures, and heals. The runner then waits until the cluster quiesces. */

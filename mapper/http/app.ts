@@ -1,9 +1,14 @@
-import { Router } from '@koa/router';
+import { createRequire } from 'node:module';
+import type * as KoaRouter from '@koa/router';
+import type { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../../runtime/log.ts';
 import { isHost } from './host.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
 import { requestIdOf, type RequestIds } from './request-id.ts';
+
+/** Its form for `import` imports node:http: see runtime/node-http.ts. */
+const koaRouter: typeof KoaRouter = createRequire(import.meta.url)('@koa/router');
 
 export interface AppOptions {
   readonly addRoutes: (router: Router) => void;
@@ -16,7 +21,7 @@ export interface AppOptions {
  */
 export function createApp({ addRoutes, requestIds, log }: AppOptions): Koa {
   const app = new Koa();
-  const router = new Router({ strict: true, sensitive: true });
+  const router = new koaRouter.Router({ strict: true, sensitive: true });
   addRoutes(router);
   // The problem writer catches every error of a route. This event reports connections that broke off.
   app.on('error', (error: unknown) => log.debug({ error }, 'connection failed'));

@@ -1,5 +1,6 @@
-import { ServerResponse, type IncomingMessage } from 'node:http';
+import type { IncomingMessage } from 'node:http';
 import type { Socket } from 'node:net';
+import { ServerResponse } from '../../runtime/node-http.ts';
 import type { Head } from './answer-head.ts';
 import { connectionOf } from './connection.ts';
 import { answer, type PreparedAnswer } from './plain-answer.ts';

@@ -1,9 +1,10 @@
 import { randomUUID } from 'node:crypto';
-import { createServer, type IncomingMessage, type Server } from 'node:http';
+import type { IncomingMessage, Server } from 'node:http';
 import { Server as NetServer, type Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
 import { setImmediate as turn } from 'node:timers/promises';
 import { monotonicMs } from '../../runtime/clock.ts';
+import { createServer } from '../../runtime/node-http.ts';
 import { AnswerEnds } from './answer-ends.ts';
 import { Connection, connectionOf, type ParseError } from './connection.ts';
 import { Front, type FrontOptions } from './front.ts';

@@ -1,4 +1,4 @@
-import { Pool } from 'undici';
+import type { Pool } from 'undici';
 import type { PictureType } from '../../db/urls/image-facts.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { messageOf } from '../../runtime/errors.ts';
@@ -96,7 +96,8 @@ type FrontCacheOptions = Omit<FrontCachesOptions, 'origins'> & { readonly origin
 /** One cache. What another one does not answer delays nothing here. */
 class FrontCache implements AsyncDisposable {
   readonly #options: FrontCacheOptions;
-  readonly #pool: Pool;
+  /** Undefined until the first refresh: the client takes 4 MB. */
+  #pool: Promise<Pool> | undefined;
   readonly #stopping = new AbortController();
   readonly #ready: GoneImage[] = [];
   readonly #working = new Set<Promise<void>>();
@@ -107,7 +108,6 @@ class FrontCache implements AsyncDisposable {
   constructor(options: FrontCacheOptions) {
     this.#options = options;
     this.#givenUp = new GivenUp(options);
-    this.#pool = new Pool(options.origin, { connections: AT_ONCE, pipelining: 1, allowH2: false });
   }
 
   get waiting(): number {
@@ -139,7 +139,7 @@ class FrontCache implements AsyncDisposable {
     }
     this.#resting.clear();
     for (const image of this.#ready.splice(0)) this.#giveUp(image, 'this process stops');
-    await this.#pool.destroy();
+    await (await this.#pool)?.destroy();
     await Promise.all(this.#working);
     this.#givenUp.end();
   }
@@ -191,12 +191,14 @@ class FrontCache implements AsyncDisposable {
   async #ask(path: string): Promise<void> {
     // If it is shown again in this moment, the mapper behind the cache counts no click.
     const headers = { [REFRESH_HEADER]: this.#options.token, 'Sec-Purpose': 'prefetch' };
+    this.#pool ??= openPool(this.#options.origin);
+    const pool = await this.#pool;
     const status = await withDeadline(
       'the cache',
       ATTEMPT_MS,
       async (signal) => {
         // A cache fetches the whole answer for a HEAD too, and keeps it.
-        const answer = await this.#pool.request({ path, method: 'HEAD', headers, signal });
+        const answer = await pool.request({ path, method: 'HEAD', headers, signal });
         await answer.body.dump();
         return answer.statusCode;
       },
@@ -264,4 +266,9 @@ class GivenUp {
       if (this.#more !== undefined) this.#tell();
     }, LOG_EVERY_MS).unref();
   }
+}
+
+async function openPool(origin: string): Promise<Pool> {
+  const { Pool } = await import('undici');
+  return new Pool(origin, { connections: AT_ONCE, pipelining: 1, allowH2: false });
 }

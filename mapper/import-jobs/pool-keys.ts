@@ -1,7 +1,7 @@
 import { monotonicMs } from '../../runtime/clock.ts';
 import { pause } from '../../runtime/retry.ts';
 import { NoKeysError } from '../keys/key-supply.ts';
-import { isPoolKey } from '../keys/pool-key.ts';
+import { isPoolKey } from '../../db/keyspace/pool-key.ts';
 import type { Pool } from '../../db/redis/pool.ts';
 import type { KeySource } from './ports.ts';
 

@@ -6,15 +6,18 @@ export interface IssuedKeysOptions {
   readonly keysDbs: readonly { readonly name: string; readonly region: number }[];
   /** Names of all pools. */
   readonly pools: readonly string[];
+  /** The region of the counter. Undefined: there is no users database, and so no counter. */
+  readonly counterRegion?: number | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
 
-/** Without an answer of a pool for this long, its marks may be far behind. */
+/** Without an answer for this long, the marks of a pool, or the mark of the counter, may be far behind. */
 const OUTDATED_AFTER_MS = 3_000;
 /**
  * How many ids may be claimed while a mark is on its way to us and an absence is remembered, together 8 s.
- * The bench `deliver` moves up to 630,000 keys per second, this is 13 times as many.
+ * The bench `deliver` moves up to 630,000 keys per second, this is 13 times as many. By counter, 64 processes
+ * can reserve ten of the largest batches each.
  */
 const MARGIN = 2 ** 26;
 
@@ -23,18 +26,23 @@ const MARGIN = 2 ** 26;
  *
  * A holder writes its claim mark, the highest id that it has claimed, into a Redis together with the keys
  * that it delivers there. So whoever has read the marks of all pools knows of every key that somebody could
- * have taken by then.
+ * have taken by then. A mapper moves the mark of the counter before it uses the ids up to it.
  */
 export class IssuedKeys {
   readonly #options: IssuedKeysOptions;
   /** By region. */
   readonly #marks = new Map<number, number>();
   readonly #readAtMs = new Map<string, number>();
+  #counterReadAtMs = Number.NEGATIVE_INFINITY;
   readonly #configured: ReadonlySet<number>;
 
   constructor(options: IssuedKeysOptions) {
     this.#options = options;
-    this.#configured = new Set(options.keysDbs.map(({ region }) => region));
+    const { keysDbs, counterRegion } = options;
+    this.#configured = new Set([
+      ...keysDbs.map(({ region }) => region),
+      ...(counterRegion === undefined ? [] : [counterRegion]),
+    ]);
   }
 
   /**
@@ -49,6 +57,14 @@ export class IssuedKeys {
     });
   }
 
+  /** The highest mark of the counter that was ever read; it was read again just now. */
+  recordCounter(mark: number): void {
+    const { counterRegion, now } = this.#options;
+    if (counterRegion === undefined) return;
+    this.#counterReadAtMs = now();
+    this.#marks.set(counterRegion, mark);
+  }
+
   /**
    * False only if `key` is certainly not issued within the next seconds. Costs a permutation, some ten
    * microseconds.
@@ -57,12 +73,13 @@ export class IssuedKeys {
     const place = this.#options.keyspace.locate(key);
     if (place === undefined || !this.#configured.has(place.region)) return false;
     const mark = this.#marks.get(place.region);
-    return mark === undefined || place.id <= mark + MARGIN || this.#isOutdated();
+    return mark === undefined || place.id <= mark + MARGIN || this.#isOutdated(place.region);
   }
 
-  #isOutdated(): boolean {
-    const { pools, now } = this.#options;
+  #isOutdated(region: number): boolean {
+    const { pools, counterRegion, now } = this.#options;
     const oldestMs = now() - OUTDATED_AFTER_MS;
+    if (region === counterRegion) return this.#counterReadAtMs < oldestMs;
     return pools.some((pool) => (this.#readAtMs.get(pool) ?? Number.NEGATIVE_INFINITY) < oldestMs);
   }
 }

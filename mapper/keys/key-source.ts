@@ -23,7 +23,8 @@ export interface KeySource {
   answered(level: number): void;
   /** A take has failed. */
   failed(error: unknown): void;
-  suspect(): void;
+  /** It handed out this key, which was bound already. */
+  suspect(key: string): void;
   clear(): void;
   /** A take returned so many texts that are no keys. */
   gaveMalformed(count: number): void;

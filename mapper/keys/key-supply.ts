@@ -4,7 +4,7 @@ import type { UrlsServer } from '../urls/urls-server.ts';
 import { Demand } from './demand.ts';
 import { HeldKeys, type DropReason, type HeldKeysOptions } from './held-keys.ts';
 import { returnMalformed, type MalformedTake } from './malformed-keys.ts';
-import { isPoolKey } from './pool-key.ts';
+import { isPoolKey } from '../../db/keyspace/pool-key.ts';
 import type { KeySource } from './key-source.ts';
 import { Reserve } from './reserve.ts';
 import type { TakenKey } from './taken-key.ts';
@@ -140,7 +140,7 @@ export class KeySupply {
         'a pool handed out a key that is bound already',
       );
     }
-    from.suspect();
+    from.suspect(taken.key);
     this.#held.drop([taken], 'duplicate');
     const suspects = this.#reserve.remove((other) => other.from === from);
     if (suspects.length === 0) return;

@@ -4,7 +4,7 @@ import type { Breaker } from '../../runtime/breaker.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { KeySource } from './key-source.ts';
-import { isPoolKey } from './pool-key.ts';
+import { isPoolKey } from '../../db/keyspace/pool-key.ts';
 import { Refusal, type RefusalReason } from './refusal.ts';
 
 export interface WatchedPoolOptions {

@@ -6,11 +6,13 @@ import {
   createMetrics,
   lastingOf,
   mergeMetrics,
+  type MergedMetrics,
   type Metrics,
   type MetricsSnapshot,
 } from '../../runtime/metrics.ts';
 import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 import { Child } from './child.ts';
+import type { Answers } from './process-messages.ts';
 
 export interface ProcessGroupOptions {
   readonly id: string;
@@ -94,14 +96,14 @@ export class ProcessGroup {
    * The keys that all processes hold. A process that is still loading, or is dead, holds none.
    * @throws KeymillError when a process does not answer: without the whole list no key may be declared lost
    */
-  async heldKeys(): Promise<string[]> {
+  async heldKeys(): Promise<Answers['reserve']> {
     try {
       const held = await Promise.all(
         [...this.#children.values()]
           .filter(({ mayHoldKeys }) => mayHoldKeys)
           .map(async (child) => child.ask('reserve', ASK_TIMEOUT_MS)),
       );
-      return held.flat();
+      return { keys: held.flatMap(({ keys }) => keys), ranges: held.flatMap(({ ranges }) => ranges) };
     } catch (cause) {
       throw new KeymillError(
         'PROCESS_SILENT',
@@ -114,8 +116,12 @@ export class ProcessGroup {
   }
 
   /** The metrics of all processes in one: see {@link mergeMetrics}. */
-  get metrics(): Pick<Metrics, 'text' | 'contentType'> {
-    return { contentType: this.#own.contentType, text: async () => this.#metricsText() };
+  get metrics(): Pick<Metrics, 'text' | 'contentType' | 'snapshot'> {
+    return {
+      contentType: this.#own.contentType,
+      text: async () => (await this.#merged()).text(),
+      snapshot: async () => (await this.#merged()).snapshot(),
+    };
   }
 
   /** Resolves when all processes have ended. Call it after the signal was aborted. */
@@ -159,7 +165,7 @@ export class ProcessGroup {
     child.kill();
   }
 
-  async #metricsText(): Promise<string> {
+  async #merged(): Promise<MergedMetrics> {
     const children = [...this.#children.values()].filter(({ isServing }) => isServing);
     await Promise.all(
       children.map(async (child) => {
@@ -168,7 +174,7 @@ export class ProcessGroup {
         if (snapshot !== undefined && child.isServing) this.#lastSeen.set(child, snapshot);
       }),
     );
-    return mergeMetrics([await this.#own.snapshot(), ...this.#lastSeen.values(), this.#retired]).text();
+    return mergeMetrics([await this.#own.snapshot(), ...this.#lastSeen.values(), this.#retired]);
   }
 
   async #retire(child: Child): Promise<void> {

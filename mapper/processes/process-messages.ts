@@ -1,3 +1,4 @@
+import type { IdRange } from '../../db/keyspace/key.ts';
 import type { Readiness } from '../../runtime/admin.ts';
 import type { MetricsSnapshot } from '../../runtime/metrics.ts';
 
@@ -10,7 +11,7 @@ import type { MetricsSnapshot } from '../../runtime/metrics.ts';
 export interface Answers {
   readonly readiness: Readiness;
   /** Every key that it holds. */
-  readonly reserve: readonly string[];
+  readonly reserve: { readonly keys: readonly string[]; readonly ranges: readonly IdRange[] };
   readonly metrics: MetricsSnapshot;
 }
 

@@ -1,5 +1,4 @@
 import type { LookupFunction } from 'node:net';
-import { Client } from 'undici';
 import { codeOf, DeadlineError, messageOf } from '../../runtime/errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/retry.ts';
@@ -87,6 +86,9 @@ export class Sender {
     onStatus: (status: number) => void,
     signal: AbortSignal,
   ): Promise<void> {
+    // It takes 4 MB, and many mappers never send anything.
+    const { Client } = await import('undici');
+    signal.throwIfAborted();
     const { origin, pathname, search } = new URL(url);
     const client = new Client(origin, {
       connect: { lookup: this.#lookup, timeout: CONNECT_MS },

@@ -15,6 +15,9 @@ export interface PoolLevel extends Watermarks {
   readonly isFilling: boolean;
 }
 
+/** A pool has begun or ceased to answer. */
+export type OnAnswering = (pool: string, isAnswering: boolean) => void;
+
 const POLL_MS = 100;
 const POLL_TIMEOUT_MS = 250;
 
@@ -29,9 +32,11 @@ export class PoolLevels {
   readonly #seen = new Map<string, { level: PoolLevel; drain: DrainRate }>();
   readonly #needed = new Bell();
   readonly #watchers = new Set<Bell>();
+  readonly #onAnswering: OnAnswering | undefined;
   #heldShards = 1;
 
-  constructor(pools: readonly Pool[], limits: PoolLimits) {
+  constructor(pools: readonly Pool[], limits: PoolLimits, onAnswering?: OnAnswering) {
+    this.#onAnswering = onAnswering;
     this.#pools = pools;
     this.#limits = limits;
     for (const { name } of pools) {
@@ -78,6 +83,7 @@ export class PoolLevels {
   observe(name: string, level: number): void {
     const seen = this.#seen.get(name);
     if (!seen) return;
+    if (!seen.level.isAnswering) this.#onAnswering?.(name, true);
     seen.drain.observe(level, monotonicMs());
     const marks = watermarks(this.#drainPerPool(), this.#limits);
     const isFilling = mustFill({ level, ...marks }, seen.level.isFilling, this.#heldShards);
@@ -94,6 +100,12 @@ export class PoolLevels {
     const keys = answering.reduce((sum, { level }) => sum + level.level, 0);
     const drain = answering.reduce((sum, { drain: { keysPerSecond } }) => sum + keysPerSecond, 0);
     return drain === 0 ? Infinity : keys / drain;
+  }
+
+  /** Keys per second that leave all pools; null while no reign needs the levels. */
+  get keysPerSecond(): number | null {
+    if (!this.isWatched) return null;
+    return [...this.#seen.values()].reduce((sum, { drain }) => sum + drain.keysPerSecond, 0);
   }
 
   /** Call it when the pool has lost data: the fall of its level shows no takes. */
@@ -134,6 +146,7 @@ export class PoolLevels {
       // The pool's connection logs the reason.
       const seen = this.#seen.get(pool.name);
       if (!seen) return;
+      if (seen.level.isAnswering) this.#onAnswering?.(pool.name, false);
       seen.level = { ...seen.level, isAnswering: false, isFilling: false };
       // It may come back with fewer keys.
       seen.drain.skipInterval();

@@ -1,4 +1,4 @@
-import type { MemberView } from './member.ts';
+import type { MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** Which producer asks for which shard, and which gives it back on request. Pure. */
 

@@ -1,6 +1,6 @@
 import type { Log } from '../../runtime/log.ts';
 import type { ProducerMetrics } from '../metrics.ts';
-import type { MemberView } from './member.ts';
+import type { MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** Reports shards beyond the capacity of all producers: they have no holder until a person adds producers. */
 export class CapacityAlarm {

@@ -5,7 +5,7 @@ import { watchMembers } from '../../coordinator/membership.ts';
 import { PATHS } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import type { Bell } from '../bell.ts';
-import { parseProducerMember, type MemberView } from './member.ts';
+import { parseProducerMember, type MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** Locks and members at about one moment. */
 export interface ClusterSnapshot {
@@ -14,6 +14,9 @@ export interface ClusterSnapshot {
   /** Owner of each lock; a free shard is absent. */
   readonly owners: ReadonlyMap<string, string | null>;
 }
+
+/** Remembers what became of the locks. */
+export type OnLocks = (locks: ReadonlyMap<string, LockHolder>) => void;
 
 /** What a session sees of the locks and the other producers, kept fresh by watches. */
 export class ClusterView implements Disposable {
@@ -26,11 +29,13 @@ export class ClusterView implements Disposable {
    * Starts watching.
    * @param id of this producer
    * @param changed rung after every change
+   * @param onLocks gets the locks whenever they were read
    */
-  constructor(session: Session, id: string, changed: Bell) {
+  constructor(session: Session, id: string, changed: Bell, onLocks?: OnLocks) {
     this.#watches.use(
       watchLocks(session, (locks) => {
         this.#locks = locks;
+        onLocks?.(locks);
         changed.ring();
       }),
     );

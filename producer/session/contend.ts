@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import type { MemberView } from './member.ts';
+import type { MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** Which free shards to try to take now. Pure. Where producers decide differently, the locks decide. */
 

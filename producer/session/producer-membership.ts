@@ -4,7 +4,7 @@ import { producerPath } from '../../coordinator/paths.ts';
 import type { Session } from '../../coordinator/session.ts';
 import { isoNow } from '../../runtime/clock.ts';
 import type { PoolLevels } from '../pools/levels.ts';
-import type { AnnouncedMember, ProducerMember } from './member.ts';
+import type { AnnouncedMember, ProducerMember } from '../../coordinator/overview/producer-member.ts';
 
 type Watermarks = Pick<ProducerMember, 'low' | 'high'>;
 

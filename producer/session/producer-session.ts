@@ -14,12 +14,12 @@ import type { ProducerStores } from '../stores.ts';
 import { Attempts } from './attempts.ts';
 import { asksOf, canAnotherReach, type BalanceView } from './balance.ts';
 import { CapacityAlarm } from './capacity-alarm.ts';
-import { ClusterView } from './cluster-view.ts';
+import { ClusterView, type OnLocks } from './cluster-view.ts';
 import { contend, longWaitMs } from './contend.ts';
 import { HandOvers } from './hand-over.ts';
 import { EnsembleWatch, type EnsembleView } from './ensemble-watch.ts';
 import { HeldShards } from './held-shards.ts';
-import type { AnnouncedMember, MemberView } from './member.ts';
+import type { AnnouncedMember, MemberView } from '../../coordinator/overview/producer-member.ts';
 import { ProducerMembership } from './producer-membership.ts';
 import type { RecyclingAlarm } from './recycling-alarm.ts';
 import type { RefusalAlarm } from './refusal-alarm.ts';
@@ -41,6 +41,8 @@ export interface ProducerSessionOptions {
   readonly alarms: ProducerAlarms;
   readonly adminUrl: string;
   readonly supervisorPid: number | null;
+  /** Gets the locks of all shards whenever they were read. */
+  readonly onLocks?: OnLocks;
   readonly log: Log;
 }
 
@@ -124,9 +126,9 @@ export class ProducerSession {
 
   /** Contends and reigns until the session has ended. */
   async run(): Promise<void> {
-    const { session, config, reachability } = this.#options;
+    const { session, config, reachability, onLocks } = this.#options;
     using stack = new DisposableStack();
-    const view = stack.use(new ClusterView(session, config.id, this.#changed));
+    const view = stack.use(new ClusterView(session, config.id, this.#changed, onLocks));
     const ensemble = stack.use(new EnsembleWatch(session, reachability, this.#changed));
     stack.use(reachability.observe(() => this.#changed.ring()));
     stack.defer(session.on('attached', () => this.#housekeep()));

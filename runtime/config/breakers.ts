@@ -13,6 +13,7 @@ type BreakerFigures = Pick<BreakerOptions, 'failures' | 'coolDownMs' | 'maxCoolD
 const POLLED: BreakerFigures = { failures: 2, coolDownMs: 250, maxCoolDownMs: 2_000 };
 
 export const POOL_BREAKER = POLLED;
+export const COUNTER_BREAKER = POLLED;
 export const URLS_SERVER_BREAKER = POLLED;
 export const REPLICA_BREAKER = POLLED;
 

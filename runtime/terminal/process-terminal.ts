@@ -14,7 +14,17 @@ export async function runOnTerminal(
   tolerateClosedOutput();
   stopWithParent();
   const { stdout, stderr } = process;
-  const exitCode = await work({ env, stdout, stderr, isInteractive: stderr.isTTY, exitCode: 0 });
+  const exitCode = await work({
+    env,
+    // Opened only by a command that reads it.
+    get input() {
+      return process.stdin;
+    },
+    stdout,
+    stderr,
+    isInteractive: stderr.isTTY,
+    exitCode: 0,
+  });
   await new Promise((resolve) => stdout.write('', resolve));
   process.exit(exitCode);
 }

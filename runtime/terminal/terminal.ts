@@ -1,5 +1,8 @@
+import { once } from 'node:events';
 import type { Writable } from 'node:stream';
+import { codeOf } from '../errors.ts';
 import { hideCredentials } from '../redact.ts';
+import { RefusedError } from './errors.ts';
 import { formatTable, type Column } from './table.ts';
 import { visible } from './visible.ts';
 
@@ -9,6 +12,8 @@ import { visible } from './visible.ts';
  */
 export interface Terminal {
   readonly env: Readonly<Record<string, string | undefined>>;
+  /** stdin. */
+  readonly input: AsyncIterable<Uint8Array>;
   readonly stdout: Writable;
   readonly stderr: Writable;
   /** stderr is a terminal, so a progress bar may move the cursor. */
@@ -26,6 +31,19 @@ export function printJson(terminal: Terminal, document: unknown): void {
 
 export function printLines(terminal: Terminal, lines: readonly string[]): void {
   terminal.stdout.write(lines.map((line) => `${visible(line, '\n\t')}\n`).join(''));
+}
+
+/**
+ * Prints, and waits while the reader of our output is slow, so that it need not be kept in memory.
+ * @throws RefusedError when nobody reads it any more (`| head`): then there is nothing left to do
+ */
+export async function printPaced({ stdout }: Terminal, text: string): Promise<void> {
+  try {
+    if (text !== '' && !stdout.write(text)) await once(stdout, 'drain');
+  } catch (error) {
+    if (codeOf(error) !== 'EPIPE') throw error;
+    throw new RefusedError('stopped: nobody reads the output any more', error);
+  }
 }
 
 /** One block of a screen: a heading, an indented table, and an empty line. */

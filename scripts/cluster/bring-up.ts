@@ -15,13 +15,20 @@ import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
-import { resolveShape, type Shape } from './shape.ts';
+import { isSmall, onSmallCluster, resolveShape, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
 import { stopRecorded } from './stop.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
 /** The numbers of a first start without options. */
 const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
+const SMALL_COUNTS: Counts = { producers: 0, mappers: 1, processesPerMapper: 1 };
+
+/** The numbers of a cluster that was down. A growing one may have keys-dbs and no producers yet. */
+function usualCounts(shape: Shape, { setup, growth }: State): Counts {
+  if (setup.keySource === 'pools' && !isSmall(shape)) return DEFAULT_COUNTS;
+  return growth === undefined ? SMALL_COUNTS : { ...SMALL_COUNTS, mappers: DEFAULT_COUNTS.mappers };
+}
 
 /**
  * Brings the cluster to the state that the options describe: starts missing processes, stops surplus ones,
@@ -44,10 +51,14 @@ export async function bringUp(
     state.recordCounts(undefined);
     for (const { id } of state.processes()) state.forgetProcess(id);
   }
+  refuseFullOptions(options, shape);
   refuseLateOpening(options, state);
-  state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
-  const before = { shape: state.shape, counts: state.counts };
+  if (!isSmall(shape)) state.chooseZookeeperAuth({ isOpen: options.zookeeperOpen });
+  const before = { shape: state.shape, setup: state.setup, counts: state.counts };
   state.recordShape(shape);
+  // A cluster that has grown and lost its ZooKeeper again keeps what its other steps have recorded.
+  if (isSmall(shape) && state.growth === undefined)
+    state.recordSetup({ keySource: 'counter', memory: 'small' });
   const startedHere: string[] = [];
   const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
     startedHere.push(id);
@@ -63,7 +74,10 @@ export async function bringUp(
   } catch (error) {
     await stopStarted(state, startedHere, progress);
     // Only processes that ran before this call still run.
-    if (before.shape !== undefined) state.recordShape(before.shape);
+    if (before.shape !== undefined) {
+      state.recordShape(before.shape);
+      state.recordSetup(before.setup);
+    }
     state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
     throw signal.aborted ? signal.reason : explain(error);
   }
@@ -74,24 +88,20 @@ async function startMembers(
   launch: Launch,
 ): Promise<ClusterFile> {
   const { runDir, state, progress } = launch;
-  const before = state.counts ?? DEFAULT_COUNTS;
+  const before = state.counts ?? usualCounts(shape, state);
   const counts: Counts = {
     producers: options.producers ?? before.producers,
     mappers: options.mappers ?? before.mappers,
     processesPerMapper: options.processesPerMapper ?? before.processesPerMapper,
   };
   state.recordEstablished();
-  await migrateAll(addresses);
-  const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
-  await recordKeyspace(config.stores);
-  if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
+  await prepareStores(addresses, launch);
   progress.line('databases ready');
   state.recordCounts(counts);
   const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
   try {
-    progress.line(
-      `${counted(counts.producers, 'producer')} and ${counted(counts.mappers, 'mapper')} started`,
-    );
+    const members = isSmall(shape) ? '' : `${counted(counts.producers, 'producer')} and `;
+    progress.line(`${members}${counted(counts.mappers, 'mapper')} started`);
     const workers = await waitUntilReady(counts, addresses, launch);
     await endSurplusRedis(shape, launch);
     const file = describeCluster({ shape, counts, addresses, state, workers, blobs: blobsOf(runDir) });
@@ -102,12 +112,34 @@ async function startMembers(
   }
 }
 
+/**
+ * Creates missing databases, brings their tables up to date and records the keyspace in them. Idempotent.
+ * @throws MismatchError when one belongs to another keyspace
+ */
+export async function prepareStores(
+  addresses: Addresses,
+  { runDir, state }: Pick<Launch, 'runDir' | 'state'>,
+): Promise<void> {
+  await migrateAll(addresses);
+  const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
+  await recordKeyspace(config.stores);
+  if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
+}
+
 /** Stops surplus Redis servers last, when no process uses them any more. Their keys are recycled later. */
-async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
+export async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
   const keep = new Set(numbered('redis', shape.redis));
   const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
   if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
   await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
+}
+
+function refuseFullOptions({ producers, zookeeperOpen }: UpOptions, shape: Shape): void {
+  const given = [
+    ...(producers === undefined ? [] : ['--producers']),
+    ...(zookeeperOpen ? ['--zookeeper-open'] : []),
+  ];
+  if (isSmall(shape) && given.length > 0) throw new UsageError(onSmallCluster(given));
 }
 
 /** Nodes that belong to credentials stay so in the data of ZooKeeper. */

@@ -15,6 +15,7 @@ const Mapper = z.object({ id: z.string(), url: z.string(), admin: z.string() });
 const Producer = z.object({ id: z.string(), admin: z.string() });
 const ZookeeperServer = z.object({ id: z.number(), port: z.number() });
 const Zookeeper = z.object({
+  /** Empty: there is no ZooKeeper. */
   connect: z.string(),
   /** `user:password`; without it, everybody may change the nodes. */
   auth: z.string().optional(),
@@ -32,6 +33,8 @@ const AnyClusterFile = z.object({
   keysDbs: z.array(z.object({ name: z.string(), url: z.string() })),
   urlsDbs: z.array(z.object({ name: z.string(), url: z.string(), slots: z.string() })),
   usersDb: z.object({ url: z.string() }),
+  /** `counter` in a small cluster, which has no ZooKeeper and no keys-dbs. Absent: from the pools. */
+  keySource: z.literal('counter').optional(),
   /** The value of KEYMILL_BLOBS; absent when only the processes know it. */
   blobs: z.string().optional(),
   /** For the admin ports. Absent in the file of an older version, whose admin ports want none. */

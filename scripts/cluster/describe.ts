@@ -52,6 +52,7 @@ export function describeCluster({ shape, counts, addresses, state, workers, blob
     keysDbs: addresses.keysDbs.map(({ name, url }) => ({ name, url })),
     urlsDbs: addresses.urlsDbs.map(({ name, url, slots }) => ({ name, url, slots })),
     usersDb: { url: addresses.usersDb.url },
+    ...(addresses.keySource !== undefined && { keySource: addresses.keySource }),
     blobs,
     adminToken: state.adminToken,
     ...(wire !== undefined && { wire }),

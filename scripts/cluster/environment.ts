@@ -1,6 +1,6 @@
 import { MARIADB_USER } from '../servers/mariadb.ts';
 import type { RunDir } from './run-dir.ts';
-import { mysqlServersOf, type Shape } from './shape.ts';
+import { isSmall, mysqlServersOf, type Shape } from './shape.ts';
 import type { State } from './state.ts';
 
 /** The port of a running server by its id: `redis-1`, `mysql-keys`, `zookeeper-1`. */
@@ -8,6 +8,7 @@ export type Ports = (id: string) => number;
 
 /** The addresses of all stores. The URLs contain passwords. */
 export interface Addresses {
+  /** Empty: there is no ZooKeeper. */
   readonly zookeeper: string;
   /** `user:password`; undefined when the nodes in ZooKeeper are open. */
   readonly zookeeperAuth?: string | undefined;
@@ -15,6 +16,8 @@ export interface Addresses {
   readonly keysDbs: { readonly name: string; readonly url: string }[];
   readonly urlsDbs: { readonly name: string; readonly url: string; readonly slots: string }[];
   readonly usersDb: { readonly url: string };
+  /** Where mappers get keys, when it is not from the pools. */
+  readonly keySource?: 'counter' | undefined;
 }
 
 export const TOKEN_VARIABLE = 'KEYMILL_RUN_TOKEN';
@@ -36,7 +39,7 @@ export function numbered(prefix: string, count: number): string[] {
 /** The addresses of a cluster of this shape. Pure. */
 export function addressesOf(
   shape: Shape,
-  state: Pick<State, 'mysqlPassword' | 'redisPassword' | 'zookeeperAuth'>,
+  state: Pick<State, 'mysqlPassword' | 'redisPassword' | 'zookeeperAuth' | 'setup'>,
   port: Ports,
 ): Addresses {
   const mysql = (server: string, database: string): string =>
@@ -47,7 +50,7 @@ export function addressesOf(
     zookeeper: numbered('zookeeper', shape.zookeepers)
       .map((id) => `127.0.0.1:${port(id)}`)
       .join(','),
-    zookeeperAuth: state.zookeeperAuth,
+    zookeeperAuth: isSmall(shape) ? undefined : state.zookeeperAuth,
     redis: numbered('redis', shape.redis).map((name) => ({
       name,
       url: `redis://default:${state.redisPassword}@127.0.0.1:${port(name)}`,
@@ -60,6 +63,7 @@ export function addressesOf(
       slots === undefined ? [] : [{ name: isKeysServer ? 'urls-1' : name, slots, url: mysql(name, 'urls') }],
     ),
     usersDb: { url: mysql(keysServer, 'users') },
+    ...(state.setup.keySource === 'counter' && { keySource: 'counter' }),
   };
 }
 
@@ -105,6 +109,7 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
   const ours: Record<string, string> = {
     KEYMILL_ZOOKEEPER: addresses.zookeeper,
     ...storeVariables(addresses),
+    KEYMILL_KEY_SOURCE: addresses.keySource ?? 'pools',
     KEYMILL_KEY_SECRET_FILE: runDir.keySecretFile,
     ...(state.adminToken !== undefined && { KEYMILL_ADMIN_TOKEN: state.adminToken }),
     [TOKEN_VARIABLE]: state.token,

@@ -13,10 +13,14 @@ const LOG_KEEPER = 'log-keeper';
  */
 export async function startLogKeeper({ runDir, state, onSpawn }: Launch): Promise<void> {
   if (state.findRunning(LOG_KEEPER) !== undefined) return;
+  const isSmall = state.setup.memory === 'small';
   const { identity } = await startProcess({
     id: LOG_KEEPER,
-    command: process.execPath,
-    args: [join(REPOSITORY, 'scripts/cluster/log-keeper-main.ts'), runDir.logs],
+    command: isSmall ? 'sh' : process.execPath,
+    args: [
+      join(REPOSITORY, 'scripts/cluster', isSmall ? 'log-keeper.sh' : 'log-keeper-main.ts'),
+      runDir.logs,
+    ],
     logFile: runDir.logOf(LOG_KEEPER),
     env: { ...process.env, [TOKEN_VARIABLE]: state.token },
     dieWithParent: false,

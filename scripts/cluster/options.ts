@@ -12,18 +12,34 @@ export interface UpOptions extends WantedShape {
   /** Whether everybody may change the nodes in ZooKeeper. */
   readonly zookeeperOpen: boolean;
   readonly containers: boolean;
+  /** Whether a cluster that was stopped stays so. */
+  readonly repair: boolean;
 }
+
+/** What a small cluster has none of, or exactly one. */
+const FULL_ONLY = ['producers', 'keysDbs', 'redis', 'zookeepers', 'mysqlServers', 'zookeeperOpen'];
 
 /**
  * Parses the command line of `./scripts/up`.
  * @throws CommanderError after it has printed the help or the fault
  */
-export function parseUpOptions(argv: readonly string[]): UpOptions {
+export function parseUpOptions(
+  argv: readonly string[],
+  writeErr = (text: string): void => void process.stderr.write(text),
+): UpOptions {
   const command = new Command('./scripts/up')
     .description(
       'Starts a whole cluster on this machine: ZooKeeper, Redis, MariaDB, producers and mappers. On a running ' +
         'cluster it starts the parts that are missing, and scales producers and mappers up or down. ' +
         'Ctrl-C stops the cluster.',
+    )
+    .addOption(
+      new Option(
+        '--small',
+        'for one small host: one MariaDB, one Redis, one mapper; keys come by counter, without ZooKeeper and producers',
+      )
+        .default(false)
+        .conflicts(FULL_ONLY),
     )
     .addOption(count('--producers', 'producers (default: 3)', { max: 64 }))
     .addOption(count('--mappers', 'mappers (default: 2)', { max: 64 }))
@@ -44,12 +60,16 @@ export function parseUpOptions(argv: readonly string[]): UpOptions {
       false,
     )
     .option('--containers', 'run everything in containers, as described by docker-compose.yml', false)
+    .addOption(new Option('--repair', 'unless the cluster was stopped').default(false).hideHelp())
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
     .helpOption('-h, --help', 'show this help')
     // Without this, commander adds "(default: false)" to every flag.
     .configureHelp({ optionDescription: ({ description }) => description })
     .allowExcessArguments(false)
-    .configureOutput({ outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`) })
+    .configureOutput({
+      writeErr,
+      outputError: (text, write) => write(`keymill: ${text.replace(/^error: /, '')}`),
+    })
     .addHelpText(
       'after',
       '\nData and logs are in .run/, or in the folder KEYMILL_RUN_DIR. Each server gets its usual\n' +

@@ -2,7 +2,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
 import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
@@ -77,13 +77,8 @@ export async function untilNothingIsMissing(
 ): Promise<WorkerPids> {
   const log = createLog('up', 'up', 'silent');
   const { zookeeper: connect, zookeeperAuth: auth } = (await look()).addresses;
-  const session = await Session.open({
-    connect,
-    auth,
-    timeoutMs: 4_000,
-    log,
-    signal,
-  });
+  const session =
+    connect === '' ? undefined : await Session.open({ connect, auth, timeoutMs: 4_000, log, signal });
   try {
     const startedAt = performance.now();
     const deadline = startedAt + READY_TIMEOUT_MS;
@@ -106,7 +101,7 @@ export async function untilNothingIsMissing(
       await delay(100, undefined, { signal }).catch(() => undefined);
     }
   } finally {
-    await session.close();
+    await session?.close();
   }
 }
 
@@ -155,8 +150,9 @@ interface Findings {
   readonly cause: string | undefined;
 }
 
+/** @param session undefined: there is no ZooKeeper, and so no producer */
 async function lookAround(
-  session: Session,
+  session: Session | undefined,
   { producers: producersAt, mappers: mappersAt, addresses }: Places,
 ): Promise<Findings> {
   const producers = await Promise.all(
@@ -172,8 +168,8 @@ async function lookAround(
   const missing = [
     ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [{ what: 'producers', name: id }])),
     ...mappers.flat(),
-    ...unheldShards(addresses, samples),
-    ...lowPools(addresses, samples, producers),
+    // Without producers, keys come by counter: nobody holds shards and fills pools.
+    ...(producers.length > 0 ? [...unheldShards(addresses, samples), ...lowPools(addresses, producers)] : []),
   ];
   const known = producers.flatMap(({ id, member }) =>
     typeof member?.pid === 'number' ? [{ id, pid: member.pid, capacity: member.capacity }] : [],
@@ -210,11 +206,15 @@ interface ProducerView {
   readonly samples: readonly Sample[];
 }
 
-async function lookAtProducer(session: Session, id: string, admin: string): Promise<ProducerView> {
+async function lookAtProducer(
+  session: Session | undefined,
+  id: string,
+  admin: string,
+): Promise<ProducerView> {
   const [readyz, metrics, node] = await Promise.all([
     tryGet(`${admin}/readyz`),
     tryGet(`${admin}/metrics`),
-    session.get(producerPath(id)).catch(() => undefined),
+    session?.get(producerPath(id)).catch(() => undefined),
   ]);
   const member = parseProducerMember(parseJson(node?.data ?? ''));
   return {
@@ -236,17 +236,52 @@ function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missi
   );
 }
 
-function lowPools(
-  { redis }: Addresses,
-  samples: readonly Sample[],
-  producers: readonly ProducerView[],
-): Missing[] {
-  return redis.flatMap(({ name }) => {
-    const levels = samples.filter(
-      (sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name,
+/** The level of a pool, as the producers say it. Undefined: none of them knows. */
+export interface PoolLevel {
+  readonly name: string;
+  readonly level: number | undefined;
+  /** The low watermark. */
+  readonly low: number | undefined;
+}
+
+/**
+ * The level of every pool, from the admin ports and member nodes of the producers.
+ * @throws Error when ZooKeeper does not answer
+ */
+export async function readPoolLevels(
+  { producers: producersAt, addresses }: Pick<Places, 'producers' | 'addresses'>,
+  signal: AbortSignal,
+): Promise<PoolLevel[]> {
+  const { zookeeper: connect, zookeeperAuth: auth } = addresses;
+  const log = createLog('up', 'up', 'silent');
+  const session = await Session.open({ connect, auth, timeoutMs: 4_000, openTimeoutMs: 2_000, log, signal });
+  try {
+    const producers = await Promise.all(
+      producersAt.map(async ({ id, admin }) => lookAtProducer(session, id, admin)),
     );
-    const level = Math.max(...levels.map(({ value }) => value), 0);
-    const low = Math.max(...producers.map(({ member }) => member?.low[name] ?? 0));
-    return low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }];
-  });
+    return levelsOf(addresses, producers);
+  } finally {
+    await session.close();
+  }
+}
+
+function levelsOf({ redis }: Addresses, producers: readonly ProducerView[]): PoolLevel[] {
+  const samples = producers.flatMap((producer) => producer.samples);
+  const largest = (values: readonly number[]): number | undefined =>
+    values.length === 0 ? undefined : Math.max(...values);
+  return redis.map(({ name }) => ({
+    name,
+    level: largest(
+      samples
+        .filter((sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name)
+        .map(({ value }) => value),
+    ),
+    low: largest(producers.flatMap(({ member }) => member?.low[name] ?? [])),
+  }));
+}
+
+function lowPools(addresses: Addresses, producers: readonly ProducerView[]): Missing[] {
+  return levelsOf(addresses, producers).flatMap(({ name, level = 0, low = 0 }) =>
+    low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }],
+  );
 }

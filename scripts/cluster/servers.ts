@@ -11,7 +11,7 @@ import {
 import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
 import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
-import { mysqlServersOf, type Shape } from './shape.ts';
+import { isSmall, mysqlServersOf, type Shape } from './shape.ts';
 import type { Kind, State } from './state.ts';
 
 /** What every start of a process needs. */
@@ -36,7 +36,7 @@ const USUAL_PORTS = { zookeeper: 2181, quorum: 2888, election: 3888, redis: 6379
  */
 export async function startServers(shape: Shape, launch: Launch): Promise<void> {
   const starts = [
-    startEnsemble(shape, launch),
+    ...(isSmall(shape) ? [] : [startEnsemble(shape, launch)]),
     ...numbered('redis', shape.redis).map(async (id, index) =>
       startRedisOf(id, USUAL_PORTS.redis + index, launch),
     ),
@@ -79,14 +79,24 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
       dir: runDir.dataOf(id),
       port: state.port(id) ?? firstPort(usualPort),
       password: state.mysqlPassword,
-      ...MYSQL_SIZES,
-      extraArgs: launch.mysqlArgs ?? [],
+      ...(state.setup.memory === 'small' ? SMALL_MYSQL_SIZES : MYSQL_SIZES),
+      extraArgs: [...(state.setup.memory === 'small' ? SMALL_MYSQL_ARGS : []), ...(launch.mysqlArgs ?? [])],
     }),
   );
 }
 
 /** The memory and the redo log of each MariaDB server. */
 export const MYSQL_SIZES = { bufferPool: '1G', redoLog: '1G' };
+
+/** Those of a small cluster. */
+const SMALL_MYSQL_SIZES = { bufferPool: '64M', redoLog: '96M' };
+const SMALL_MYSQL_ARGS = [
+  '--max-connections=100',
+  // MyISAM and Aria, which we do not use for tables, take 144 MB of address space, and fill it at the start.
+  '--key-buffer-size=64K',
+  '--aria-pagecache-buffer-size=1M',
+  '--innodb-log-buffer-size=2M',
+];
 
 interface Common {
   readonly logFile: string;

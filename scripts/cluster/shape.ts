@@ -11,6 +11,14 @@ export interface Shape {
 
 export const DEFAULT_SHAPE: Shape = { keysDbs: 4, redis: 4, zookeepers: 3, mysqlServers: 3 };
 
+/** The shape of `up --small`: keys come by counter, so that no keys-db and no ZooKeeper is needed. */
+export const SMALL_SHAPE: Shape = { keysDbs: 0, redis: 1, zookeepers: 0, mysqlServers: 1 };
+
+/** Without ZooKeeper there are neither producers nor keys-dbs. */
+export function isSmall({ zookeepers }: Shape): boolean {
+  return zookeepers === 0;
+}
+
 /** One MariaDB server and its databases. */
 export interface MysqlServer {
   readonly name: string;
@@ -41,6 +49,8 @@ export function mysqlServersOf(count: number): MysqlServer[] {
 }
 
 export interface WantedShape {
+  /** Wants {@link SMALL_SHAPE}, and no numbers. */
+  readonly small: boolean;
   readonly keysDbs: number | undefined;
   readonly redis: number | undefined;
   readonly zookeepers: number | undefined;
@@ -58,6 +68,8 @@ interface Existing {
  * @throws UsageError when existing data forbids the change
  */
 export function resolveShape(wanted: WantedShape, existing: Existing | undefined): Shape {
+  if (wanted.small) return smallShape(existing);
+  if (existing !== undefined && isSmall(existing.shape)) refuseNumbers(wanted);
   const base = existing?.shape ?? DEFAULT_SHAPE;
   const shape: Shape = {
     keysDbs: wanted.keysDbs ?? base.keysDbs,
@@ -69,6 +81,33 @@ export function resolveShape(wanted: WantedShape, existing: Existing | undefined
   const refusals = refusalsOf(shape, existing);
   if (refusals.length > 0) throw new UsageError(refusals.join('\n'));
   return shape;
+}
+
+function smallShape(existing: Existing | undefined): Shape {
+  if (existing?.isEstablished === true && !isSmall(existing.shape))
+    throw new UsageError('--small: the cluster here is a full one, and its keys are in use. ' + START_AFRESH);
+  // One that had grown, and was made small again, has keys-dbs.
+  return existing?.isEstablished === true ? existing.shape : SMALL_SHAPE;
+}
+
+const NUMBERS = [
+  ['keysDbs', '--keys-dbs'],
+  ['redis', '--redis'],
+  ['zookeepers', '--zookeepers'],
+  ['mysqlServers', '--mysql-servers'],
+] as const satisfies [keyof Shape, string][];
+
+function refuseNumbers(wanted: WantedShape): void {
+  const given = NUMBERS.filter(([name]) => wanted[name] !== undefined).map(([, option]) => option);
+  if (given.length > 0) throw new UsageError(onSmallCluster(given));
+}
+
+/** Why options of full clusters are refused. */
+export function onSmallCluster(options: readonly string[]): string {
+  return (
+    `${options.join(', ')}: the cluster here is a small one, without ZooKeeper and producers. ` +
+    'Make a full one of it, with its data: ./scripts/keymill grow'
+  );
 }
 
 const START_AFRESH = 'Leave the option out, or start from scratch: ./scripts/down --wipe';

@@ -6,6 +6,7 @@ import { parseJsonAs } from '../../runtime/json-schema.ts';
 import { isRunning, ProcessIdentity } from '../servers/identity.ts';
 import { ClusterError } from './errors.ts';
 import { FolderIdentity, isCopy, writePrivateFile, type RunDir } from './run-dir.ts';
+import type { KeySourceName } from '../../runtime/config/stores.ts';
 import type { Shape } from './shape.ts';
 
 /** The kinds of processes. `down` stops them in this order. */
@@ -29,6 +30,16 @@ const StateFile = z.object({
   /** The layout of the data, from the first run on. The data depends on it. */
   shape: z
     .object({ keysDbs: z.number(), redis: z.number(), zookeepers: z.number(), mysqlServers: z.number() })
+    .optional(),
+  /** Where mappers get keys. Absent: from the pools. */
+  keySource: z.enum(['pools', 'counter']).optional(),
+  /** How much memory servers and mappers are started with. Absent: the usual. */
+  memory: z.enum(['small', 'full']).optional(),
+  /** Only of a cluster that began small and has grown: the step that has begun and not ended. */
+  growth: z
+    .object({
+      unfinished: z.object({ step: z.string(), way: z.enum(['grow', 'undo']) }).optional(),
+    })
     .optional(),
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
@@ -63,6 +74,15 @@ export interface Counts {
   readonly mappers: number;
   readonly processesPerMapper: number;
 }
+
+/** What besides its shape makes a cluster small or full. While a cluster grows, it is neither. */
+export interface Setup {
+  readonly keySource: KeySourceName;
+  readonly memory: 'small' | 'full';
+}
+
+/** That a small cluster has grown, and the step of it, or its undoing, that has begun and not ended. */
+export type Growth = NonNullable<StateFile['growth']>;
 
 /**
  * The record of a cluster. Every change is written immediately, so it is right even after a command was
@@ -149,6 +169,16 @@ export class State {
     return this.#data.shape;
   }
 
+  get setup(): Setup {
+    const { keySource = 'pools', memory = 'full' } = this.#data;
+    return { keySource, memory };
+  }
+
+  /** Undefined: it did not begin small, or it is small again. */
+  get growth(): Growth | undefined {
+    return this.#data.growth;
+  }
+
   get isEstablished(): boolean {
     return this.#data.established;
   }
@@ -175,6 +205,14 @@ export class State {
 
   recordShape(shape: Shape): void {
     this.#change({ shape });
+  }
+
+  recordSetup(setup: Partial<Setup>): void {
+    this.#change(setup);
+  }
+
+  recordGrowth(growth: Growth | undefined): void {
+    this.#change({ growth });
   }
 
   recordEstablished(): void {

@@ -1,13 +1,15 @@
 import type { Command } from 'commander';
 import { z } from 'zod';
 import { audit, type AuditReport } from '../../db/audit/audit.ts';
-import type { MapperReserve } from '../../db/audit/sources.ts';
+import type { CounterMark, MapperReserve } from '../../db/audit/sources.ts';
+import { openCounterMarks } from '../../db/counter/counter-marks.ts';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { askAdmin } from '../../runtime/admin-client.ts';
+import { counterRegionOf, type StoresConfig } from '../../runtime/config/stores.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
@@ -52,7 +54,7 @@ export function addAuditCommand(program: Command, terminal: Terminal): void {
       const cluster = findCluster(terminal.env);
       if (repair) await recycle(terminal, cluster);
       const reasons = new Map<string, string>();
-      const report = await auditCluster(cluster, (mapper, reason) => reasons.set(mapper, reason));
+      const report = await auditCluster(terminal, cluster, (mapper, reason) => reasons.set(mapper, reason));
       if (json) printJson(terminal, report);
       else printLines(terminal, describe(report));
       for (const source of report.unreachable) {
@@ -66,6 +68,7 @@ export function addAuditCommand(program: Command, terminal: Terminal): void {
 
 /** @param onSilentMapper gets each mapper whose keys are unknown, and why */
 async function auditCluster(
+  terminal: Terminal,
   cluster: Cluster,
   onSilentMapper: (mapper: string, reason: string) => void,
 ): Promise<AuditReport> {
@@ -85,6 +88,7 @@ async function auditCluster(
     stack.defer(() => urlsDb.close());
     return urlsDb;
   });
+  const counter = await findCounter(terminal, stores, stack);
   // With another key secret, all keys would look unknown.
   for (const keysDb of keysDbs) await askOnly(keysDb.name, () => keysDb.verify());
   await refuseForeign(urlsDbs);
@@ -95,10 +99,32 @@ async function auditCluster(
     return answers;
   };
   try {
-    return await audit({ keyspace, keysDbs, pools, urlsDbs, reserves }, interrupt.signal);
+    return await audit({ keyspace, keysDbs, counter, pools, urlsDbs, reserves }, interrupt.signal);
   } catch (error) {
     interrupt.signal.throwIfAborted();
     throw new UnreachableError(`the audit could not be finished: ${messageOf(error)}`, error);
+  }
+}
+
+/**
+ * The counter, if mappers get keys from it or ever have. Where keys come from pools, its mark is not needed:
+ * the audit goes on without a users database that does not answer.
+ */
+async function findCounter(
+  terminal: Terminal,
+  { usersDb, keySource, keys }: StoresConfig,
+  stack: AsyncDisposableStack,
+): Promise<CounterMark | undefined> {
+  if (usersDb === undefined) return undefined;
+  const marks = openCounterMarks(usersDb, { connections: 1 });
+  stack.defer(async () => marks.close());
+  const counter = { region: counterRegionOf(keys.regionBits), marks };
+  if (keySource === 'counter') return counter;
+  try {
+    return (await marks.read()) > 0 ? counter : undefined;
+  } catch (error) {
+    note(terminal, `keys by counter are not counted: ${messageOf(error)}`);
+    return undefined;
   }
 }
 
@@ -149,13 +175,13 @@ async function askToRecycle(id: string, url: string | null, token: string | unde
 function describe(report: AuditReport): string[] {
   const { issued, pending, pooled, reserved, bound, leaked, unknown } = report;
   const rows: [string, number, string][] = [
-    ['issued', issued, 'keys that the keys-dbs gave out; of these:'],
+    ['issued', issued, 'keys that were given out, by keys-dbs or by counter; of these:'],
     ['  pending', pending, 'claimed, on the way to a pool'],
     ['  pooled', pooled, 'ready in a pool'],
     ['  reserved', reserved, 'held by a mapper'],
     ['  bound', bound, 'bound to a link'],
     ['  leaked', leaked, 'found nowhere; recycled after the quarantine'],
-    ['  written off', report.written_off, 'found nowhere; never recycled, because their links may be lost'],
+    ['  written off', report.written_off, 'found nowhere; never used again, because their links may be lost'],
     ['  unknown', unknown, 'not found, but some source did not answer'],
     ['unused', report.unused, 'generated, not yet given out'],
     ['recycled', report.recycled, 'given out a second time so far'],

@@ -1,24 +1,21 @@
 import { Help } from 'commander';
+import type { ProducerEntry } from '../../coordinator/overview/producer-entries.ts';
+import {
+  blockerAlarms,
+  goneBackAlarms,
+  poolAlarms,
+  refusedAlarms,
+  unheldAlarms,
+} from '../../runtime/dashboard/alarm-sentences.ts';
 import { section } from '../../runtime/terminal/terminal.ts';
 import { formatAge, formatCount } from '../../runtime/terminal/units.ts';
-import type { UrlsDbEntry } from './sources/gone-back.ts';
-import type { BlockerEntry, RefusedEntry, UnheldEntry } from './sources/alarms.ts';
+import type { UrlsDbEntry } from '../../db/overview/gone-back.ts';
+import type { BlockerEntry, RefusedEntry, UnheldEntry } from '../../coordinator/overview/alarms.ts';
 import type { KeysDbEntry } from './sources/keys-dbs.ts';
-import type { LockEntry } from './sources/lock-entries.ts';
+import type { LockEntry } from '../../coordinator/overview/lock-entries.ts';
 import type { PoolEntry } from './sources/pool-levels.ts';
 
 /* The parts of a cluster on a screen. `status` shows all; `locks`, `pools` and `producers` show one each. */
-
-/** A producer in the output of `--json`. */
-export interface ProducerEntry {
-  readonly id: string;
-  readonly supervisorPid: number | null;
-  readonly workerPid: number | null;
-  /** 0 while it is drained. */
-  readonly capacity: number;
-  readonly drained: boolean;
-  readonly shards: readonly string[];
-}
 
 /** A mapper in the output of `--json`. */
 export interface MapperEntry {
@@ -132,30 +129,13 @@ const ALARM_COLUMNS = 80;
 export function alarmsBlock(alarms: Alarms): string[] {
   const { unheld = [], refused = [], recyclingBlocked = [], urlsDbs = [], pools = [] } = alarms;
   const rows = [
-    ...shardRows(unheld, ({ why }) => `no producer holds it: ${why}`),
-    ...shardRows(refused, ({ why, producers }) => `refused by ${producers.join(' ')}: ${why}`),
-    ...pools.flatMap(({ name, problem }) =>
-      problem === null ? [] : alarmRows([name], `not used: ${problem}`),
-    ),
-    ...recyclingBlocked.flatMap(({ by, why }) => alarmRows([by], `no leaked key is recycled: ${why}`)),
-    ...urlsDbs.flatMap(({ name, goneBack }) =>
-      goneBack === null ? [] : alarmRows([name], `has gone back, noticed ${goneBack.at}: ${goneBack.reason}`),
-    ),
-  ];
+    ...unheldAlarms(unheld),
+    ...refusedAlarms(refused),
+    ...poolAlarms(pools),
+    ...blockerAlarms(recyclingBlocked),
+    ...goneBackAlarms(urlsDbs),
+  ].flatMap(({ parts, sentence }) => alarmRows(parts, sentence));
   return rows.length === 0 ? [] : section('ALARMS', [{ title: 'part' }, { title: 'what is wrong' }], rows);
-}
-
-/** Shards with one and the same sentence stand together. */
-function shardRows<T extends { readonly shard: string }>(
-  entries: readonly T[],
-  sentenceOf: (entry: T) => string,
-): string[][] {
-  return [...Map.groupBy(entries, sentenceOf)].flatMap(([sentence, shards]) =>
-    alarmRows(
-      shards.map(({ shard }) => shard),
-      sentence,
-    ),
-  );
 }
 
 /** A part on each line, and beside them the sentence, in lines of a width that fits on a screen. */

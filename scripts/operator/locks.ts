@@ -17,7 +17,7 @@ import { locksBlock } from './blocks.ts';
 import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
 import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { lockEntries, lockEntry } from './sources/lock-entries.ts';
+import { lockEntries, lockEntry } from '../../coordinator/overview/lock-entries.ts';
 import { noteStrangers } from './sources/strangers.ts';
 
 export function addLocksCommand(program: Command, terminal: Terminal): void {

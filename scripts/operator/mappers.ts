@@ -5,7 +5,7 @@ import { NO_SESSION, removeMember } from '../../coordinator/membership.ts';
 import { mapperPath } from '../../coordinator/paths.ts';
 import { readNode } from '../../coordinator/reading.ts';
 import type { Node, Session } from '../../coordinator/session.ts';
-import { parseMapperMember, type MapperView } from '../../mapper/member.ts';
+import { parseMapperMember, type MapperView } from '../../coordinator/overview/mapper-member.ts';
 import { whyOutOfReach } from '../../runtime/admin-address.ts';
 import { askAdmin } from '../../runtime/admin-client.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
@@ -23,9 +23,10 @@ import {
 } from '../../runtime/terminal/terminal.ts';
 import { mappersBlock } from './blocks.ts';
 import { ASK_DEADLINE_MS, askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
-import { readCoordination, withSession } from './sources/coordination.ts';
+import { withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
 import { readMappers } from './sources/members.ts';
+import { requireMembers } from './sources/membership.ts';
 import { noteStrangers } from './sources/strangers.ts';
 
 /** A mapper that runs registers itself again within this time. */
@@ -63,7 +64,7 @@ export function addMappersCommand(program: Command, terminal: Terminal): void {
 
 async function showMappers(terminal: Terminal, isJson: boolean): Promise<void> {
   const { config } = findCluster(terminal.env);
-  const coordination = await askOnly('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
+  const coordination = await requireMembers(config);
   const entries = await readMappers(coordination);
   if (isJson) printJson(terminal, { mappers: entries, unreachable: [] });
   else printLines(terminal, bare(mappersBlock(entries)));

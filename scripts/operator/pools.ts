@@ -9,8 +9,8 @@ import {
 } from '../../runtime/terminal/terminal.ts';
 import { alarmsBlock, poolsBlock } from './blocks.ts';
 import { Inquiry } from './sources/ask.ts';
-import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
+import { askForMembers } from './sources/membership.ts';
 import { readPools } from './sources/pool-levels.ts';
 
 export function addPoolsCommand(program: Command, terminal: Terminal): void {
@@ -25,7 +25,7 @@ export function addPoolsCommand(program: Command, terminal: Terminal): void {
       const { stores } = config;
       const keyspace = createKeyspace(stores.keys);
       const inquiry = new Inquiry();
-      const coordination = inquiry.ask('zookeeper', (signal) => readCoordination(config.zookeeper, signal));
+      const coordination = askForMembers(inquiry, config);
       const pools = await readPools(inquiry, { ...stores, keyspace }, coordination);
       if (json) printJson(terminal, { pools, unreachable: inquiry.unreachable });
       else

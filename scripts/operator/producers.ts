@@ -1,5 +1,7 @@
 import type { Command } from 'commander';
 import { markDrained } from '../../coordinator/drained.ts';
+import type { Coordination } from '../../coordinator/overview/coordination.ts';
+import { producerEntries, type ProducerEntry } from '../../coordinator/overview/producer-entries.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { OperatorConfig } from '../../runtime/config/config.ts';
 import { pause } from '../../runtime/retry.ts';
@@ -12,11 +14,10 @@ import {
   printLines,
   type Terminal,
 } from '../../runtime/terminal/terminal.ts';
-import { producersBlock, type ProducerEntry } from './blocks.ts';
+import { producersBlock } from './blocks.ts';
 import { askOnly, CHANGE_DEADLINE_MS } from './sources/ask.ts';
-import { readCoordination, withSession, type Coordination } from './sources/coordination.ts';
+import { readCoordination, withSession } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { producerEntries } from './sources/members.ts';
 
 /** A drained producer finishes its deliveries first. After this time, something is wrong with it. */
 const DRAIN_TIMEOUT_MS = 30_000;

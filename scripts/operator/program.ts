@@ -14,6 +14,10 @@ interface CommandEntry {
 }
 
 const COMMANDS: Readonly<Record<string, CommandEntry>> = {
+  shorten: {
+    summary: 'make a short link, or many',
+    load: async () => (await import('./shorten.ts')).addShortenCommand,
+  },
   status: {
     summary: 'the whole cluster on one screen',
     load: async () => (await import('./status.ts')).addStatusCommand,
@@ -54,6 +58,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
     summary: 'create the databases and bring their tables up to date',
     load: async () => (await import('./prepare.ts')).addPrepareCommand,
   },
+  service: {
+    summary: 'let systemd run the cluster, so that it comes back after a reboot',
+    load: async () => (await import('./service.ts')).addServiceCommand,
+  },
   zookeeper: {
     summary: 'adopt the ensemble after ZooKeeper was wiped, replaced or put back',
     load: async () => (await import('./zookeeper.ts')).addZookeeperCommand,
@@ -77,6 +85,10 @@ const COMMANDS: Readonly<Record<string, CommandEntry>> = {
   zk: {
     summary: "run ZooKeeper's own zkCli.sh against the cluster",
     load: async () => (await import('./zk.ts')).addZkCommand,
+  },
+  grow: {
+    summary: 'make a full cluster of a small one, step by step, while it serves',
+    load: async () => (await import('./grow.ts')).addGrowCommand,
   },
   capacity: {
     summary: 'compute the size of a cluster from measured figures',

@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { producerEntries } from '../../coordinator/overview/producer-entries.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import {
@@ -10,14 +11,14 @@ import {
   producersBlock,
   reservedAliasesBlock,
 } from './blocks.ts';
-import { blockerEntries, refusedEntries, unheldEntries } from './sources/alarms.ts';
+import { blockerEntries, refusedEntries, unheldEntries } from '../../coordinator/overview/alarms.ts';
 import { Inquiry } from './sources/ask.ts';
 import { readCoordination } from './sources/coordination.ts';
 import { findCluster } from './sources/find-cluster.ts';
-import { urlsDbEntries } from './sources/gone-back.ts';
+import { urlsDbEntries } from '../../db/overview/gone-back.ts';
 import { readKeysDbs } from './sources/keys-dbs.ts';
-import { lockEntries } from './sources/lock-entries.ts';
-import { producerEntries, readMappers } from './sources/members.ts';
+import { lockEntries } from '../../coordinator/overview/lock-entries.ts';
+import { readMappers } from './sources/members.ts';
 import { readPools } from './sources/pool-levels.ts';
 import { readReservedAliases } from './sources/reserved-aliases.ts';
 import { noteStrangers, NOTHING_KNOWN } from './sources/strangers.ts';

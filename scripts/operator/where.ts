@@ -31,7 +31,7 @@ interface Whereabouts {
   readonly life: Life;
   /** The pool, mapper or urls database where it is; null when it is in none. */
   readonly place: string | null;
-  /** The keys-db that generates it; null for a name that none generates, such as an alias. */
+  /** The keys-db that generates it, or `counter`; null for a name that none generates, such as an alias. */
   readonly keysDb: string | null;
   readonly id: number | null;
   readonly slot: number;
@@ -46,7 +46,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
   program
     .command('where')
     .description(
-      'Finds one key or alias: the keys-db that generates it and its id, how far it has come (unused, pending, pooled, ' +
+      'Finds one key or alias: the keys-db (or the counter) that gives it out and its id, how far it has come (unused, pending, pooled, ' +
         'reserved, bound), its slot, its link and its clicks.',
     )
     .addHelpText('after', helpWithDash('where'))
@@ -63,7 +63,7 @@ export function addWhereCommand(program: Command, terminal: Terminal): void {
         findLink(inquiry, config.stores, key),
         findOrigin(inquiry, config.stores, { keyspace, key }),
         findInPools(inquiry, config.stores.redis, key),
-        findInMappers(inquiry, config, key),
+        findInMappers(inquiry, config, { keyspace, key }),
       ]);
       const { unreachable } = inquiry;
       const whereabouts: Whereabouts = {
@@ -115,7 +115,7 @@ const MEANING: Record<Life, string> = {
   pending: 'claimed, on the way to a pool',
   unused: 'not issued yet',
   missing: 'issued, and found nowhere; the audit counts it as leaked, and it will be recycled',
-  'written off': 'found nowhere; its link may have been lost, so it is never given to another one',
+  'written off': 'found nowhere; it may have been published, so it is never given to another link',
   unknown: 'not found, but some source did not answer',
   'never issued': 'this cluster has no such key and no link with this name',
 };

@@ -5,6 +5,7 @@ import { PATHS } from '../../coordinator/paths.ts';
 import { isReserved } from '../../db/keyspace/reserved.ts';
 import {
   acknowledgementChannel,
+  COUNTER_KEY,
   INCARNATION_KEY,
   INVALIDATION_CHANNEL,
   KEYSPACE_KEY,
@@ -61,6 +62,7 @@ describe('docs/contract.md', () => {
       POOL_KEY,
       KEYSPACE_KEY,
       INCARNATION_KEY,
+      COUNTER_KEY,
       INVALIDATION_CHANNEL,
       QUESTION_CHANNEL,
       acknowledgementChannel('<process>'),

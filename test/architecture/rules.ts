@@ -100,7 +100,9 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     outbox: ['mysql', 'store-errors'],
     imports: ['keyspace', 'mysql', 'outbox', 'own-links', 'store-errors', 'urls'],
     'keys-db': ['keyspace', 'mysql', 'store-errors'],
-    audit: ['keyspace', 'keys-db', 'redis', 'urls'],
+    // Keys without a keys-db: a counter on Redis proposes ids, and its mark in the users database decides.
+    counter: ['keyspace', 'mysql', 'redis', 'store-errors'],
+    audit: ['counter', 'keyspace', 'keys-db', 'redis', 'urls'],
   },
   producer: {
     bell: [],

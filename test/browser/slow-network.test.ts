@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { furnish } from './furnish.ts';
 import type { Person } from './person.ts';
 import { DESK } from './setting.ts';
 import { useSite } from './use-site.ts';
@@ -32,7 +33,7 @@ describe('pages over a slow network', function () {
     });
     let bytes = 0;
     cdp.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength));
-    await person.page.goto(path, { waitUntil: 'networkidle' });
+    await person.page.goto(path, { waitUntil: 'load' });
     const paintMs = await person.page.evaluate<number>(
       `performance.getEntriesByName('first-contentful-paint')[0].startTime`,
     );
@@ -58,6 +59,13 @@ describe('pages over a slow network', function () {
     const { bytes, paintMs } = await best('/');
     expect(bytes).to.be.within(1_000, 40_000);
     expect(paintMs).to.be.within(DELAY_MS, 2_500);
+  });
+
+  it(`a link with statistics is seen within 4 s, and has at most 100 KB, at ${KBIT_PER_S} kbit/s`, async () => {
+    const { cookie, full } = await furnish(site);
+    const { bytes, paintMs } = await best(`/urls/${full}`, cookie);
+    expect(bytes).to.be.within(1_000, 100_000);
+    expect(paintMs).to.be.within(DELAY_MS, 4_000);
   });
 
   it('a page for visitors has at most 15 KB', async () => {

@@ -3,6 +3,7 @@ import manifest from '../../package.json' with { type: 'json' };
 import { runKeymill } from './run-keymill.ts';
 
 const COMMANDS = [
+  'shorten',
   'status',
   'locks',
   'locks release',
@@ -11,6 +12,9 @@ const COMMANDS = [
   'producers drain',
   'where',
   'stats',
+  'service install',
+  'service remove',
+  'service status',
   'keys generate',
   'audit',
   'prepare',
@@ -55,6 +59,8 @@ describe('keymill: the command line', () => {
       ['urls'],
       ['urls', 'restored'],
       ['import'],
+      ['shorten'],
+      ['service'],
       ['where'],
       ['bench', 'everything'],
     ]) {

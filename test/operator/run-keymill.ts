@@ -7,22 +7,31 @@ export interface Outcome {
   readonly stderr: string;
 }
 
-/** Runs one `keymill` command line in this process. Its environment is only `env` and our PATH. */
+/**
+ * Runs one `keymill` command line in this process. Its environment is only `env` and our PATH.
+ * @param input what it reads from stdin
+ */
 export async function runKeymill(
   args: readonly string[],
   env: Readonly<Record<string, string | undefined>> = {},
+  input: Iterable<string> | AsyncIterable<string> = [],
 ): Promise<Outcome> {
   const stdout = new Sink();
   const stderr = new Sink();
   const { PATH } = process.env;
   const exitCode = await runProgram(args, {
     env: { PATH, ...env },
+    input: bytesOf(input),
     stdout,
     stderr,
     isInteractive: false,
     exitCode: 0,
   });
   return { exitCode, stdout: stdout.text, stderr: stderr.text };
+}
+
+async function* bytesOf(input: Iterable<string> | AsyncIterable<string>): AsyncGenerator<Uint8Array> {
+  for await (const text of input) yield Buffer.from(text);
 }
 
 class Sink extends Writable {

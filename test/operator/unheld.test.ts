@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
-import { parseProducerMember } from '../../producer/session/member.ts';
-import { unheldEntries } from '../../scripts/operator/sources/alarms.ts';
+import { parseProducerMember } from '../../coordinator/overview/producer-member.ts';
+import { unheldEntries } from '../../coordinator/overview/alarms.ts';
 
 const DRAINED = 'every producer is drained. Let one take shards again: keymill producers undrain ID';
 const FULL =

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { asksOf, giveBackOf, HandOverPace } from '../../producer/session/balance.ts';
-import { parseProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { memberView } from './member-view.ts';
 
 const T = 2_000;

@@ -8,7 +8,7 @@ import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
-import { parseProducerMember, type ProducerMember } from '../../producer/session/member.ts';
+import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { createLog } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';

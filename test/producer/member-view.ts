@@ -1,4 +1,4 @@
-import type { MemberView } from '../../producer/session/member.ts';
+import type { MemberView } from '../../coordinator/overview/producer-member.ts';
 
 /** A producer that may hold two shards and holds none. */
 export function memberView(id: string, over: Partial<MemberView> = {}): MemberView {

@@ -87,6 +87,7 @@ describe('the environment of a producer or mapper', () => {
     zookeeperAuth: 'keymill:z',
     token: 't',
     adminToken: 'a',
+    setup: { keySource: 'pools', memory: 'full' } as const,
   };
   const addresses = addressesOf(DEFAULT_SHAPE, state, () => 1234);
   const runDir = new RunDir('/nowhere');

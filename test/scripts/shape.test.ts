@@ -1,8 +1,15 @@
 import { expect } from 'chai';
 import { ALL_SLOTS, parseSlots, SLOT_COUNT } from '../../runtime/config/slots.ts';
-import { DEFAULT_SHAPE, mysqlServersOf, resolveShape } from '../../scripts/cluster/shape.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
+import { DEFAULT_SHAPE, mysqlServersOf, resolveShape, SMALL_SHAPE } from '../../scripts/cluster/shape.ts';
 
-const NOTHING = { keysDbs: undefined, redis: undefined, zookeepers: undefined, mysqlServers: undefined };
+const NOTHING = {
+  small: false,
+  keysDbs: undefined,
+  redis: undefined,
+  zookeepers: undefined,
+  mysqlServers: undefined,
+};
 
 describe('mysqlServersOf', () => {
   it('gives one server to the keys, and one to each half of the slots', () => {
@@ -55,5 +62,33 @@ describe('resolveShape', () => {
 
   it('adds keys-dbs and adds or removes Redis servers at any time', () => {
     expect(resolveShape({ ...NOTHING, keysDbs: 6, redis: 2 }, existing)).to.include({ keysDbs: 6, redis: 2 });
+  });
+});
+
+describe('the shape of a small cluster', () => {
+  const small = { shape: SMALL_SHAPE, isEstablished: true };
+
+  it('is that of --small, and stays without the option', () => {
+    expect(resolveShape({ ...NOTHING, small: true }, undefined)).to.deep.equal(SMALL_SHAPE);
+    expect(resolveShape({ ...NOTHING, small: true }, small)).to.deep.equal(SMALL_SHAPE);
+    expect(resolveShape(NOTHING, small)).to.deep.equal(SMALL_SHAPE);
+  });
+
+  it('is refused where a full cluster has data, and taken where it has none', () => {
+    const full = { shape: DEFAULT_SHAPE, isEstablished: true };
+    expect(() => resolveShape({ ...NOTHING, small: true }, full)).to.throw(
+      UsageError,
+      /--small: .* full one/,
+    );
+    expect(resolveShape({ ...NOTHING, small: true }, { ...full, isEstablished: false })).to.deep.equal(
+      SMALL_SHAPE,
+    );
+  });
+
+  it('refuses the numbers of a full one, and names the way to it', () => {
+    expect(() => resolveShape({ ...NOTHING, zookeepers: 3, redis: 2 }, small)).to.throw(
+      UsageError,
+      /--redis, --zookeepers: .*keymill grow/,
+    );
   });
 });

@@ -2,6 +2,7 @@ import { isCoordinationError } from '../../../coordinator/errors.ts';
 import { MismatchError, StoreRefusedError } from '../../../db/store-errors.ts';
 import { messageOf } from '../../../runtime/errors.ts';
 import { withDeadline } from '../../../runtime/retry.ts';
+import { naturally } from '../../../runtime/natural-order.ts';
 import { RefusedError, UnreachableError, UsageError } from '../../../runtime/terminal/errors.ts';
 import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
 
@@ -76,9 +77,4 @@ function toCommandError(source: string, error: unknown): Error {
     isCoordinationError(error, 'NO_NODE', 'NODE_EXISTS', 'BAD_VERSION', 'NOT_EMPTY', 'REFUSED');
   if (isRefusal) return new RefusedError(`${source} refused: ${messageOf(error)}`, error);
   return new UnreachableError(`${source} cannot be reached: ${messageOf(error)}`, error);
-}
-
-/** Sorts keys-db-2 before keys-db-10. */
-export function naturally(a: string, b: string): number {
-  return a.localeCompare(b, 'en', { numeric: true });
 }

@@ -1,3 +1,4 @@
+import { existsSync } from 'node:fs';
 import {
   readOperatorConfig,
   readZooKeeperConfig,
@@ -5,7 +6,9 @@ import {
 } from '../../../runtime/config/config.ts';
 import type { ZooKeeperConfig } from '../../../runtime/config/zookeeper.ts';
 import { readAnyClusterFile, type AnyClusterFile } from '../../cluster/cluster-file.ts';
+import { UsageError } from '../../../runtime/terminal/errors.ts';
 import { RunDir } from '../../cluster/run-dir.ts';
+import { noZooKeeper } from './no-zookeeper.ts';
 
 type Source = Readonly<Record<string, string | undefined>>;
 
@@ -38,13 +41,45 @@ export function findCluster(env: Source): Cluster {
  */
 export function findEnsemble(env: Source): ZooKeeperConfig {
   if (env['KEYMILL_ZOOKEEPER']) return readZooKeeperConfig(env);
+  if (env['KEYMILL_KEY_SOURCE'] === 'counter') throw noZooKeeper();
   const file = readAnyClusterFile(runDirOf(env).clusterFile);
+  if (file.zookeeper.connect === '') throw noZooKeeper();
   return readZooKeeperConfig({ ...env, ...ensembleOf(file) });
 }
 
 /** Where people reach the service: as configured, or else a mapper of the cluster that `up` runs. */
 export function originOf(env: Source, { file }: Cluster): string | undefined {
   return env['KEYMILL_PUBLIC_URL']?.replace(/\/$/, '') ?? file?.mappers[0]?.url;
+}
+
+/**
+ * Where links can be made: at the service that `given` names, as configured, or at the mappers of the cluster
+ * that `up` runs. Without a slash at the end.
+ * @throws UsageError when there is none; the message says what to type
+ */
+export function findOrigins(env: Source, given: string | undefined): readonly string[] {
+  if (given !== undefined) return [parseOrigin('--server', given)];
+  const configured = env['KEYMILL_PUBLIC_URL'];
+  if (configured) return [parseOrigin('KEYMILL_PUBLIC_URL', configured)];
+  const { clusterFile } = runDirOf(env);
+  if (existsSync(clusterFile)) return readAnyClusterFile(clusterFile).mappers.map(({ url }) => url);
+  throw new UsageError(
+    `no cluster is running here (there is no ${clusterFile}).\n` +
+      'Start one:            ./scripts/up --detach\n' +
+      'Or name the service:  --server https://go.example, or KEYMILL_PUBLIC_URL',
+  );
+}
+
+function parseOrigin(name: string, given: string): string {
+  const url = URL.parse(given.trim());
+  const isOrigin =
+    url !== null &&
+    /^https?:$/.test(url.protocol) &&
+    url.username + url.password + url.search + url.hash === '' &&
+    url.pathname === '/';
+  if (!isOrigin)
+    throw new UsageError(`${name}: expected the address of a service, such as https://go.example`);
+  return url.origin;
 }
 
 /** The folder of `up`: `KEYMILL_RUN_DIR`, or `.run` in the repository, whatever the current folder is. */
@@ -64,6 +99,7 @@ function variablesOf(file: AnyClusterFile): Source {
       file.urlsDbs.map(({ name, slots, url }) => ({ name: `${name}:${slots.replaceAll(',', '+')}`, url })),
     ),
     KEYMILL_USERS_DB: file.usersDb.url,
+    KEYMILL_KEY_SOURCE: file.keySource,
     ...(file.blobs !== undefined && { KEYMILL_BLOBS: file.blobs, KEYMILL_BLOBS_FILE: undefined }),
     ...(file.adminToken !== undefined && {
       KEYMILL_ADMIN_TOKEN: file.adminToken,

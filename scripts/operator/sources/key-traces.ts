@@ -1,16 +1,18 @@
 import { countWrittenOff } from '../../../db/audit/written-off.ts';
 import type { Batch } from '../../../db/keys-db/batch.ts';
 import type { KeysDb } from '../../../db/keys-db/keys-db.ts';
-import type { Keyspace } from '../../../db/keyspace/key.ts';
+import { counterKeys } from '../../../db/counter/counter-keys.ts';
+import { openCounterMarks } from '../../../db/counter/counter-marks.ts';
+import type { IdRange, Keyspace, Place } from '../../../db/keyspace/key.ts';
 import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import { openClicksDb } from '../../../db/clicks/clicks-db.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
 import type { OperatorConfig } from '../../../runtime/config/config.ts';
-import type { RedisShardConfig, StoresConfig } from '../../../runtime/config/stores.ts';
+import { counterRegionOf, type RedisShardConfig, type StoresConfig } from '../../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
-import { readCoordination } from './coordination.ts';
 import { withKeysDb } from './keys-dbs.ts';
+import { askForMembers } from './membership.ts';
 import { withPool } from './pool-levels.ts';
 import { readReserve } from './reserves.ts';
 
@@ -40,13 +42,18 @@ export interface Link {
   readonly deletedAt: string | null;
 }
 
-/** Undefined for a key that no configured keys-db generates, such as an alias. */
+/** What stands for the keys-db of a key that was given out by counter. */
+const COUNTER = 'counter';
+
+/** Undefined for a key that neither a configured keys-db nor the counter gives out, such as an alias. */
 export async function findOrigin(
   inquiry: Inquiry,
-  { keysDbs }: StoresConfig,
+  { keysDbs, usersDb }: StoresConfig,
   { keyspace, key }: SoughtKey,
 ): Promise<Origin | undefined> {
   const located = keyspace.locate(key);
+  if (usersDb !== undefined && located?.region === counterRegionOf(keyspace.regionBits))
+    return findInCounter(inquiry, usersDb, { keyspace, key }, located);
   const config = keysDbs.find(({ region }) => region === located?.region);
   if (located === undefined || config === undefined) return undefined;
   const { id } = located;
@@ -54,6 +61,26 @@ export async function findOrigin(
     withKeysDb(config, keyspace, (keysDb) => readOrigin(keysDb, { keyspace, key }, id)),
   );
   return answer ?? { keysDb: config.name, id, stage: 'unknown', pool: undefined };
+}
+
+/** Found nowhere, a key up to the mark is never used again. */
+async function findInCounter(
+  inquiry: Inquiry,
+  usersDb: { readonly url: string },
+  { keyspace, key }: SoughtKey,
+  { region, id }: Place,
+): Promise<Origin> {
+  const mark = await inquiry.ask('users', async () => {
+    const marks = openCounterMarks(usersDb, { connections: 1 });
+    try {
+      return await marks.read();
+    } finally {
+      await marks.close();
+    }
+  });
+  const isKey = id >= 1 && counterKeys({ keyspace, region }, id, 1)[0]?.key === key;
+  const stage = !isKey ? 'never' : mark === undefined ? 'unknown' : id > mark ? 'unused' : 'written off';
+  return { keysDb: COUNTER, id, stage, pool: undefined };
 }
 
 async function readOrigin(keysDb: KeysDb, { keyspace, key }: SoughtKey, id: number): Promise<Origin> {
@@ -91,18 +118,27 @@ export async function findInPools(
   return shards.find((_, index) => found[index] === true)?.name;
 }
 
-/** The id of the mapper that holds the key, in reserve or in flight, if one does. */
+/** The id of the mapper that holds the key, in reserve, in flight or in a batch, if one does. */
 export async function findInMappers(
   inquiry: Inquiry,
-  { zookeeper, adminToken }: Pick<OperatorConfig, 'zookeeper' | 'adminToken'>,
-  key: string,
+  config: Pick<OperatorConfig, 'zookeeper' | 'stores' | 'adminToken'>,
+  { keyspace, key }: SoughtKey,
 ): Promise<string | undefined> {
-  const coordination = await inquiry.ask('zookeeper', (signal) => readCoordination(zookeeper, signal));
+  const coordination = await askForMembers(inquiry, config);
   const mappers = coordination?.mappers ?? [];
   const held = await Promise.all(
-    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, adminToken))),
+    mappers.map((mapper) => inquiry.ask(mapper.id, async () => readReserve(mapper, config.adminToken))),
   );
-  return mappers.find((_, index) => held[index]?.includes(key))?.id;
+  const place = keyspace.locate(key);
+  return mappers.find((_, index) => {
+    const reserve = held[index];
+    const isInRange = place !== undefined && reserve?.ranges.some((range) => holdsId(range, place));
+    return reserve?.keys.includes(key) === true || isInRange === true;
+  })?.id;
+}
+
+function holdsId({ region, first, last }: IdRange, place: Place): boolean {
+  return region === place.region && first <= place.id && place.id <= last;
 }
 
 /** The link with this name, its stored clicks, and the urls server of its slot. */

@@ -1,30 +1,12 @@
 import { hostname } from 'node:os';
 import { z } from 'zod';
+import type { Coordination } from '../../../coordinator/overview/coordination.ts';
 import { whyOutOfReach } from '../../../runtime/admin-address.ts';
 import { parseJson } from '../../../runtime/json.ts';
+import { naturally } from '../../../runtime/natural-order.ts';
 import { tryGet } from '../../cluster/http.ts';
-import type { MapperEntry, ProducerEntry } from '../blocks.ts';
-import { ASK_DEADLINE_MS, naturally } from './ask.ts';
-import type { Coordination } from './coordination.ts';
-
-/**
- * The producers in the output of `--json`, sorted by id. Their shards come from the locks, which are
- * authoritative.
- */
-export function producerEntries({ producers, locks, drained }: Coordination): ProducerEntry[] {
-  return producers
-    .map(({ id, pid, supervisorPid, capacity }) => ({
-      id,
-      supervisorPid,
-      workerPid: pid,
-      capacity,
-      drained: drained.includes(id),
-      shards: [...locks]
-        .flatMap(([shard, lock]) => (lock.kind === 'ours' && lock.owner === id ? [shard] : []))
-        .sort(naturally),
-    }))
-    .sort((a, b) => naturally(a.id, b.id));
-}
+import type { MapperEntry } from '../blocks.ts';
+import { ASK_DEADLINE_MS } from './ask.ts';
 
 const Readiness = z.object({ degraded: z.array(z.string()) });
 

@@ -1,15 +1,11 @@
-import type { KeyspaceIdentity } from '../../../runtime/config/keyspace-identity.ts';
+import type { Coordination } from '../../../coordinator/overview/coordination.ts';
+import type { LockHolder } from '../../../coordinator/lock-holder.ts';
+import { HEALTHY_MS, lookAtPool, problemOfEpochs } from '../../../db/overview/pool-look.ts';
 import { openPool, type Pool } from '../../../db/redis/pool.ts';
-import { producerKey } from '../../../db/redis/redis-keys.ts';
-import { isContradiction } from '../../../db/store-errors.ts';
-import { requirePlausible } from '../../../runtime/stored-values.ts';
-import { isPoolKey } from '../../../mapper/keys/pool-key.ts';
-import { monotonicMs } from '../../../runtime/clock.ts';
+import type { KeyspaceIdentity } from '../../../runtime/config/keyspace-identity.ts';
 import type { KeysDbConfig, RedisShardConfig } from '../../../runtime/config/stores.ts';
-import { messageOf } from '../../../runtime/errors.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { ASK_DEADLINE_MS, type Inquiry } from './ask.ts';
-import type { Coordination } from './coordination.ts';
 
 /** A pool in the output of `status`. Unknown values are null. */
 export interface PoolEntry {
@@ -30,11 +26,6 @@ export interface PoolsAsked {
   readonly keyspace: KeyspaceIdentity;
 }
 
-/** Mappers avoid a pool that answers more slowly. */
-const HEALTHY_MS = 250;
-/** How many texts at the head of a pool are looked at. */
-const HEAD_TEXTS = 16;
-
 /**
  * Level and health of every pool, with the largest watermarks that a producer publishes.
  * @param coordination may still be pending: the pools are asked in the meantime
@@ -44,13 +35,17 @@ export async function readPools(
   { redis, keysDbs, keyspace }: PoolsAsked,
   coordination: Promise<Coordination | undefined>,
 ): Promise<PoolEntry[]> {
+  const names = keysDbs.map(({ name }) => name);
   return Promise.all(
     redis.map(async (shard) => {
       const answer = await inquiry.ask(shard.name, () =>
-        withPool({ ...shard, keyspace }, async (pool) => look(pool, keysDbs, keyspace)),
+        withPool({ ...shard, keyspace }, async (pool) =>
+          lookAtPool(pool, { keysDbs: names, keyspace, timeoutMs: ASK_DEADLINE_MS }),
+        ),
       );
-      const { producers = [], locks = new Map<string, never>() } = (await coordination) ?? {};
-      const problem = answer?.problem ?? problemOfEpochs(shard.name, answer?.epochs ?? [], locks) ?? null;
+      const { producers = [], locks = new Map<string, LockHolder>() } = (await coordination) ?? {};
+      const doubt = problemOfEpochs(shard.name, answer?.epochs ?? [], (keysDb) => locks.get(keysDb)?.epoch);
+      const problem = answer?.problem ?? doubt ?? null;
       return {
         name: shard.name,
         level: answer?.level ?? null,
@@ -61,55 +56,6 @@ export async function readPools(
       };
     }),
   );
-}
-
-interface Look {
-  readonly level: number | undefined;
-  readonly elapsedMs: number;
-  readonly problem: string | undefined;
-  /** The stored epoch of each keys-db. */
-  readonly epochs: readonly { readonly keysDb: string; readonly epoch: number }[];
-}
-
-async function look(pool: Pool, keysDbs: PoolsAsked['keysDbs'], keyspace: KeyspaceIdentity): Promise<Look> {
-  const startedMs = monotonicMs();
-  let level: number | undefined;
-  let elapsedMs = 0;
-  try {
-    level = await pool.level({ timeoutMs: ASK_DEADLINE_MS });
-    elapsedMs = monotonicMs() - startedMs;
-    const head = await pool.head(HEAD_TEXTS);
-    const epochs = await Promise.all(
-      keysDbs.map(async ({ name }) => ({ keysDb: name, epoch: (await pool.producerState(name)).epoch })),
-    );
-    return { level, elapsedMs, problem: problemOfHead(pool.name, head, keyspace.length), epochs };
-  } catch (error) {
-    if (isContradiction(error)) return { level, elapsedMs, problem: messageOf(error), epochs: [] };
-    throw error;
-  }
-}
-
-/** Compares with the epochs that the holders publish in their locks, as the holders do. */
-function problemOfEpochs(
-  store: string,
-  epochs: Look['epochs'],
-  locks: Coordination['locks'],
-): string | undefined {
-  try {
-    for (const { keysDb, epoch } of epochs)
-      requirePlausible(epoch, locks.get(keysDb)?.epoch ?? epoch, {
-        store,
-        what: `epoch of ${producerKey(keysDb)}`,
-      });
-    return undefined;
-  } catch (error) {
-    return messageOf(error);
-  }
-}
-
-function problemOfHead(pool: string, head: readonly string[], keyLength: number): string | undefined {
-  if (head.length === 0 || head.some((text) => isPoolKey(text, keyLength))) return undefined;
-  return `${pool}: its first texts are no keys of ${keyLength} characters`;
 }
 
 /** Connects to a pool, runs `work` and disconnects. @throws StoreUnavailableError with the reason */

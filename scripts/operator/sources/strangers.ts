@@ -1,7 +1,7 @@
+import type { Coordination } from '../../../coordinator/overview/coordination.ts';
 import { PATHS } from '../../../coordinator/paths.ts';
 import { note, type Terminal } from '../../../runtime/terminal/terminal.ts';
-import type { Coordination } from './coordination.ts';
-import { strayLocks } from './lock-entries.ts';
+import { strayLocks } from '../../../coordinator/overview/lock-entries.ts';
 
 /** The state to show while ZooKeeper does not answer. */
 export const NOTHING_KNOWN: Coordination = {

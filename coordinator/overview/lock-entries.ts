@@ -1,4 +1,4 @@
-import type { LockHolder } from '../../../coordinator/lock-holder.ts';
+import type { LockHolder } from '../lock-holder.ts';
 
 /**
  * A lock in the output of `status` and `locks`. A free lock has nulls; the owner of a foreign one is

@@ -1,4 +1,4 @@
-import { naturally } from './ask.ts';
+import { naturally } from '../../runtime/natural-order.ts';
 import type { Coordination } from './coordination.ts';
 
 /** A shard that producers do not contend for, even when it is free, in the output of `status`. */

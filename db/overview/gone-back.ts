@@ -1,4 +1,4 @@
-import type { WriteOff } from '../../../db/keys-db/write-offs.ts';
+import type { WriteOff } from '../keys-db/write-offs.ts';
 
 /** A urls server in the output of `status`. Times are ISO 8601 UTC. */
 export interface UrlsDbEntry {

@@ -1,0 +1,107 @@
+import { goneBackAlarms } from '../../runtime/dashboard/alarm-sentences.ts';
+import type { KeysDbSeen, PoolSeen, Seen } from '../../runtime/dashboard/seen.ts';
+import { pollingSource, type Source } from '../../runtime/dashboard/source.ts';
+import { withDeadline } from '../../runtime/retry.ts';
+import type { KeysDb } from '../keys-db/keys-db.ts';
+import { openAlarms, type WriteOff } from '../keys-db/write-offs.ts';
+import type { Keyspace } from '../keyspace/key.ts';
+import type { Pool } from '../redis/pool.ts';
+import { urlsDbEntries } from './gone-back.ts';
+import { HEALTHY_MS, lookAtPool, problemOfEpochs, type PoolLook } from './pool-look.ts';
+
+/** What a dashboard reads of the stores. It opens and closes them, or borrows those of its process. */
+export interface LookedAtStores extends AsyncDisposable {
+  readonly pools: readonly Pool[];
+  readonly keysDbs: readonly Pick<KeysDb, 'name' | 'ownership' | 'writeOffs'>[];
+  readonly keyspace: Pick<Keyspace, 'length'>;
+}
+
+const POOLS_EVERY_MS = 500;
+const POOL_MS = 600;
+/** Reads the heads and the epochs of the pools, which seldom change: 16 pools and 64 keys-dbs make 1,024. */
+const PROBLEMS_EVERY = 20;
+const KEYS_DBS_EVERY_MS = 2_000;
+const KEYS_DB_MS = 900;
+/** Ids whose key would have a loose end have none. To count rows would cost the database too much. */
+const KEYS_PER_ID = (62 / 64) ** 2;
+
+/**
+ * Levels and problems of the pools.
+ * @param open called when somebody begins to look
+ * @param shards the keys-dbs whose epochs the pools have
+ */
+export function poolsSource(open: () => LookedAtStores, shards: readonly string[]): Source {
+  return (tell, seen) => {
+    const stores = open();
+    const problems = new Map<string, string | null>();
+    let round = 0;
+    const read = async (now: Seen): Promise<Seen> => {
+      const isThorough = round % PROBLEMS_EVERY === 0;
+      round += 1;
+      return { pools: await Promise.all(stores.pools.map(async (pool) => look(pool, now, isThorough))) };
+    };
+    const look = async (pool: Pool, now: Seen, isThorough: boolean): Promise<PoolSeen> => {
+      const { name } = pool;
+      try {
+        const { level, elapsedMs, problem, epochs } = await withDeadline(name, POOL_MS, async () =>
+          lookAtPool(pool, {
+            keysDbs: isThorough ? shards : [],
+            keyspace: stores.keyspace,
+            timeoutMs: POOL_MS,
+          }),
+        );
+        if (isThorough || problem !== undefined)
+          problems.set(name, problem ?? doubtOf(name, epochs, now) ?? null);
+        return {
+          name,
+          level: level ?? null,
+          isSlow: elapsedMs > HEALTHY_MS,
+          problem: problems.get(name) ?? null,
+        };
+      } catch {
+        return { name, level: null, isSlow: false, problem: null };
+      }
+    };
+    const polling = { everyMs: POOLS_EVERY_MS, deadlineMs: POOL_MS + 400 };
+    return pollingSource(polling, read, async () => stores[Symbol.asyncDispose]())(tell, seen);
+  };
+}
+
+/** How many keys the keys-dbs have, and what they say about urls servers. */
+export function keysDbsSource(open: () => LookedAtStores, urlsDbs: readonly string[]): Source {
+  return (tell, seen) => {
+    const stores = open();
+    const read = async (): Promise<Seen> => {
+      const answers = await Promise.all(stores.keysDbs.map(readKeysDb));
+      const alarms = answers.flatMap((answer) => answer.alarms ?? []);
+      return {
+        keysDbs: answers.map(({ keysDb }) => keysDb),
+        storeAlarms: goneBackAlarms(urlsDbEntries(urlsDbs, alarms)),
+      };
+    };
+    const polling = { everyMs: KEYS_DBS_EVERY_MS, deadlineMs: KEYS_DB_MS + 400 };
+    return pollingSource(polling, read, async () => stores[Symbol.asyncDispose]())(tell, seen);
+  };
+}
+
+async function readKeysDb(
+  keysDb: LookedAtStores['keysDbs'][number],
+): Promise<{ readonly keysDb: KeysDbSeen; readonly alarms?: ReadonlyMap<string, WriteOff> }> {
+  const { name } = keysDb;
+  try {
+    const [{ claimedTo, generatedTo, ensemble }, { writeOffs }] = await withDeadline(
+      name,
+      KEYS_DB_MS,
+      async () => Promise.all([keysDb.ownership(), keysDb.writeOffs()]),
+    );
+    const unused = Math.round(Math.max(0, generatedTo - claimedTo) * KEYS_PER_ID);
+    return { keysDb: { name, unused, claimed: claimedTo, ensemble }, alarms: openAlarms(writeOffs) };
+  } catch {
+    return { keysDb: { name, unused: null, claimed: null, ensemble: undefined } };
+  }
+}
+
+function doubtOf(pool: string, epochs: PoolLook['epochs'], { cluster }: Seen): string | undefined {
+  const known = new Map(cluster?.locks.map(({ shard, epoch }) => [shard, epoch]));
+  return problemOfEpochs(pool, epochs, (keysDb) => known.get(keysDb));
+}

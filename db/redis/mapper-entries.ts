@@ -1,0 +1,63 @@
+import type { Log } from '../../runtime/log.ts';
+import { openRedis, type RedisClient } from './redis-client.ts';
+import { MAPPER_PREFIX, mapperKey } from './redis-keys.ts';
+
+/** An entry that was not renewed for so long vanishes: its mapper has ended, or cannot reach this Redis. */
+export const ENTRY_TTL_MS = 10_000;
+const TIMEOUT_MS = 500;
+const NAMES_PER_SCAN = 1_000;
+
+/**
+ * The mappers of a cluster without ZooKeeper, as entries in its first Redis. They only tell operators which
+ * mappers there are: no mapper depends on them.
+ *
+ * Every method throws StoreUnavailableError or OutcomeUnknownError within the deadline.
+ */
+export class MapperEntries implements AsyncDisposable {
+  readonly #redis: RedisClient;
+
+  /** Starts connecting in the background. */
+  constructor({ name, url, log }: { readonly name: string; readonly url: string; readonly log: Log }) {
+    this.#redis = openRedis(url, { name, log, commandTimeoutMs: TIMEOUT_MS });
+  }
+
+  /** Resolves to whether the server was connected within `timeoutMs`. */
+  async whenConnected(timeoutMs: number): Promise<boolean> {
+    return this.#redis.whenConnected(timeoutMs);
+  }
+
+  /** Writes the entry of a mapper, or renews it. @param json what it says about itself */
+  async keep(id: string, json: string): Promise<void> {
+    await this.#redis.command('SET', [mapperKey(id), json, 'PX', ENTRY_TTL_MS]);
+  }
+
+  /** Removes the entry of a mapper that ends, unless another mapper of that id has replaced it. */
+  async remove(id: string, json: string): Promise<void> {
+    if ((await this.#redis.command('GET', [mapperKey(id)])) === json)
+      await this.#redis.command('DEL', [mapperKey(id)]);
+  }
+
+  /** What every mapper says about itself, by id. */
+  async read(): Promise<ReadonlyMap<string, string>> {
+    const names = new Set<string>();
+    for (let cursor = ''; cursor !== '0';) {
+      const args = [cursor || '0', 'MATCH', `${MAPPER_PREFIX}*`, 'COUNT', NAMES_PER_SCAN];
+      const [next, found] = (await this.#redis.command('SCAN', args)) as [string, string[]];
+      for (const name of found) names.add(name);
+      cursor = next;
+    }
+    if (names.size === 0) return new Map();
+    const texts = (await this.#redis.command('MGET', [...names])) as (string | null)[];
+    return new Map(
+      [...names].flatMap((name, index) => {
+        const text = texts[index];
+        // It has expired meanwhile.
+        return text == null ? [] : [[name.slice(MAPPER_PREFIX.length), text] as const];
+      }),
+    );
+  }
+
+  async [Symbol.asyncDispose](): Promise<void> {
+    await this.#redis[Symbol.asyncDispose]();
+  }
+}

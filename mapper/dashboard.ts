@@ -1,0 +1,89 @@
+import { clusterSource, zookeeperServersSource } from '../coordinator/overview/cluster-source.ts';
+import { openKeysDb } from '../db/keys-db/keys-db.ts';
+import type { Keyspace } from '../db/keyspace/key.ts';
+import { keysDbsSource, poolsSource, type LookedAtStores } from '../db/overview/stores-source.ts';
+import { openPool } from '../db/redis/pool.ts';
+import type { AdminOptions, Readiness } from '../runtime/admin.ts';
+import type { MapperConfig } from '../runtime/config/config.ts';
+import { Dashboard } from '../runtime/dashboard/dashboard.ts';
+import { factsOf } from '../runtime/dashboard/facts.ts';
+import { figuresOf } from '../runtime/dashboard/figures.ts';
+import { reportsSource } from '../runtime/dashboard/reports.ts';
+import type { Report } from '../runtime/dashboard/seen.ts';
+import { Timeline } from '../runtime/dashboard/timeline.ts';
+import { QUIET_LOG } from '../runtime/log.ts';
+import type { Metrics } from '../runtime/metrics.ts';
+
+interface DashboardParts {
+  readonly config: MapperConfig;
+  readonly metrics: Pick<Metrics, 'snapshot'>;
+  readonly ready: AdminOptions['ready'];
+  readonly keyspace: () => Keyspace;
+}
+
+/**
+ * The dashboard of a mapper, for all of its processes. It has connections of its own, which are open while
+ * somebody looks: a parent of several processes has no others, and nobody who looks delays a request.
+ */
+export function openDashboard({ config, metrics, ready, keyspace }: DashboardParts): Dashboard {
+  const { id, zookeeper, admin, stores } = config;
+  const timeline = new Timeline();
+  const facts = factsOf({ id, kind: 'mapper', hasZooKeeper: zookeeper !== undefined }, stores);
+  const urlsDbs = facts.urlsDbs.map(({ name }) => name);
+  const report = async (): Promise<Report> => {
+    const readiness = await ready();
+    return {
+      isReady: readiness.ok,
+      unusable: degradedOf(readiness),
+      figures: figuresOf(await metrics.snapshot()),
+      events: timeline.all(),
+      drain: null,
+    };
+  };
+  const self = { id, kind: facts.kind, report };
+  return new Dashboard({
+    facts,
+    token: admin.token,
+    timeline,
+    sources: [
+      ...(zookeeper === undefined
+        ? []
+        : [clusterSource(zookeeper, facts.shards), zookeeperServersSource(zookeeper)]),
+      ...(stores.keySource === 'pools'
+        ? [poolsSource(() => openStores(config, keyspace(), 'pools'), facts.shards)]
+        : []),
+      ...(facts.shards.length === 0
+        ? []
+        : [keysDbsSource(() => openStores(config, keyspace(), 'keys-dbs'), urlsDbs)]),
+      reportsSource({ self, token: admin.token, timeline }),
+    ],
+    report,
+  });
+}
+
+function degradedOf({ degraded }: Readiness): string[] {
+  return Array.isArray(degraded) ? degraded.filter((name) => typeof name === 'string') : [];
+}
+
+/** Connects when first asked. */
+function openStores(
+  { stores }: MapperConfig,
+  keyspace: Keyspace,
+  wanted: 'pools' | 'keys-dbs',
+): LookedAtStores {
+  const log = QUIET_LOG;
+  const pools = wanted === 'pools' ? stores.redis.map((shard) => openPool({ ...shard, keyspace, log })) : [];
+  const keysDbs =
+    wanted === 'pools' ? [] : stores.keysDbs.map((one) => openKeysDb({ ...one, keyspace, log }));
+  return {
+    keyspace,
+    pools,
+    keysDbs,
+    [Symbol.asyncDispose]: async () => {
+      await Promise.allSettled([
+        ...pools.map(async (pool) => pool[Symbol.asyncDispose]()),
+        ...keysDbs.map(async (keysDb) => keysDb.close()),
+      ]);
+    },
+  };
+}

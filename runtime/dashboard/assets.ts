@@ -1,0 +1,44 @@
+import { createHash } from 'node:crypto';
+import { readFileSync } from 'node:fs';
+import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import type { AssetPaths } from './page.ts';
+
+/** A file of the page. Its path changes with its content, so browsers keep it for ever. */
+export interface Asset {
+  readonly path: string;
+  readonly type: string;
+  readonly plain: Buffer;
+  readonly gzip: Buffer;
+  readonly brotli: Buffer;
+}
+
+export interface Assets {
+  readonly paths: AssetPaths;
+  readonly all: readonly Asset[];
+}
+
+/** Every path of a file begins with it. */
+export const ASSETS_PATH = '/dashboard/static/';
+
+/** Reads and compresses the files. It takes some milliseconds, so it is done when the page is first asked for. */
+export function readAssets(): Assets {
+  const style = readAsset('dashboard.css', 'text/css; charset=utf-8');
+  const script = readAsset('dashboard.js', 'text/javascript; charset=utf-8');
+  const icon = readAsset('icon.svg', 'image/svg+xml');
+  return {
+    paths: { style: style.path, script: script.path, icon: icon.path },
+    all: [style, script, icon],
+  };
+}
+
+function readAsset(name: string, type: string): Asset {
+  const plain = readFileSync(new URL(`assets/${name}`, import.meta.url));
+  const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 12);
+  return {
+    path: `${ASSETS_PATH}${hash}/${name}`,
+    type,
+    plain,
+    gzip: gzipSync(plain),
+    brotli: brotliCompressSync(plain, { params: { [constants.BROTLI_PARAM_SIZE_HINT]: plain.length } }),
+  };
+}

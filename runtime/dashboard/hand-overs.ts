@@ -1,0 +1,85 @@
+import type { LockSeen, TimelineEvent } from './seen.ts';
+import { TIMELINE_MS } from './timeline.ts';
+
+/** A time during which one producer held a shard, within the hour that is shown. Pure. */
+export interface Span {
+  readonly owner: string;
+  readonly fromMs: number;
+  readonly toMs: number;
+  readonly epoch: number | null;
+}
+
+/** A shard that has got another holder. */
+export interface HandOver {
+  readonly atMs: number;
+  readonly shard: string;
+  /** Null: unknown, or it had none. */
+  readonly from: string | null;
+  readonly to: string;
+  readonly epoch: number | null;
+  /** How long nobody held it. Null: unknown. */
+  readonly freeMs: number | null;
+}
+
+/**
+ * Who held a shard when.
+ * @param events of this shard, from the oldest
+ * @param lock as it is now
+ */
+export function spansOf(events: readonly TimelineEvent[], lock: LockSeen | undefined, nowMs: number): Span[] {
+  const spans: Span[] = [];
+  const beginMs = nowMs - TIMELINE_MS;
+  let open: { owner: string; fromMs: number; epoch: number | null } | undefined;
+  const close = (toMs: number): void => {
+    if (open !== undefined && toMs > beginMs) spans.push({ ...open, toMs });
+    open = undefined;
+  };
+  for (const { kind, atMs, what: owner, epoch } of events) {
+    if (kind === 'taken') {
+      close(atMs);
+      open = { owner, fromMs: atMs, epoch };
+    } else if (kind === 'ready' && open?.owner === owner) open = { ...open, epoch };
+    else if (kind === 'freed' && (open === undefined || open.owner === owner)) {
+      // Taken before the events begin.
+      if (open === undefined && spans.length === 0) open = { owner, fromMs: beginMs, epoch };
+      close(atMs);
+    }
+  }
+  if (lock !== undefined && lock.owner !== null) {
+    const sinceMs = Date.parse(lock.since ?? '');
+    const fromMs = Math.max(
+      beginMs,
+      Number.isNaN(sinceMs) ? (open?.fromMs ?? beginMs) : Math.min(sinceMs, nowMs),
+    );
+    if (open?.owner !== lock.owner) close(fromMs);
+    open = { owner: lock.owner, fromMs: Math.max(beginMs, open?.fromMs ?? fromMs), epoch: lock.epoch };
+    close(nowMs);
+  } else close(nowMs);
+  return spans;
+}
+
+/** The changes of holders, the newest first. */
+export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
+  const freed = new Map<string, TimelineEvent>();
+  const holders = new Map<string, string>();
+  const found: HandOver[] = [];
+  for (const { kind, atMs, subject: shard, what, epoch } of events) {
+    if (kind === 'freed') {
+      // The clocks of two hosts differ: the next holder has been told of already.
+      if (holders.has(shard) && holders.get(shard) !== what) continue;
+      freed.set(shard, { id: '', atMs, kind, subject: shard, what, epoch });
+      holders.set(shard, what);
+    } else if (kind === 'taken') {
+      const last = freed.get(shard);
+      const freeMs = last === undefined ? null : Math.max(0, atMs - last.atMs);
+      found.push({ atMs, shard, from: holders.get(shard) ?? null, to: what, epoch, freeMs });
+      holders.set(shard, what);
+      freed.delete(shard);
+    } else if (kind === 'ready') {
+      const at = found.findLastIndex((one) => one.shard === shard && one.to === what);
+      const one = found[at];
+      if (one !== undefined) found[at] = { ...one, epoch };
+    }
+  }
+  return found.toReversed();
+}

@@ -1,0 +1,168 @@
+import { plainBlock, stateWord, tableBlock, type Block } from './block.ts';
+import { quantileOf, sumOfRates } from './figures.ts';
+import { html, type Html } from './html.ts';
+import type { Alarm, Facts, MemberSeen, Rates, Seen } from './seen.ts';
+import { drainOf } from './store-blocks.ts';
+import { count, latency, left, rate, several } from './words.ts';
+
+/** What is wrong, before everything else. */
+export function alarmsBlock(alarms: readonly Alarm[], silent: readonly string[], isRead: boolean): Block {
+  const state = alarms.length > 0 ? 'bad' : silent.length > 0 ? 'warn' : isRead ? 'good' : 'unknown';
+  const title =
+    alarms.length > 0
+      ? several(alarms.length, 'alarm')
+      : silent.length > 0
+        ? `${silent.length} of the parts do not answer`
+        : isRead
+          ? 'All is well'
+          : 'Reading the cluster';
+  return plainBlock(
+    'alarms',
+    html`<section id="alarms" class="${state}" aria-labelledby="alarms-title">
+      <h2 id="alarms-title">
+        ${stateWord(state, silent.length === 1 && alarms.length === 0 ? '1 part does not answer' : title)}
+      </h2>
+      ${
+        alarms.length > 0 &&
+        html`<ul>
+          ${alarms.map(({ parts, sentence }) => html`<li><strong>${parts.join(', ')}</strong> ${sentence}</li>`)}
+        </ul>`
+      }
+      ${silent.length > 0 && html`<p>No answer from ${silent.join(', ')}.</p>`}
+    </section>`,
+  );
+}
+
+/** The figures of the whole cluster. */
+export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
+  const { members = [], pools = [], keysDbs = [] } = seen;
+  const reporting = members.flatMap(({ rates }) => rates ?? []);
+  const rates = reporting.length === 0 ? undefined : sumOfRates(reporting);
+  const ready = pools.reduce((sum, { level }) => sum + (level ?? 0), 0);
+  const drain = drainOf(seen);
+  const failed = rates && rates.perSecond.failed + rates.perSecond.lost;
+  const tiles: [string, string, string?][] = [
+    ['Links made', rate(rates?.perSecond.created), 'a second'],
+    ['Links followed', rate(rates?.perSecond.followed), 'a second'],
+    ['Failed', rate(failed), 'a second'],
+    ['Shorten, p99', latency(quantile(rates, 'shorten')), medianOf(rates, 'shorten')],
+    ['Redirect, p99', latency(quantile(rates, 'redirect')), medianOf(rates, 'redirect')],
+    ...(keySource === 'pools'
+      ? ([
+          [
+            'Keys in the pools',
+            count(ready),
+            drain > 0 ? `empty in ${left(ready / drain)} without refills` : 'nothing takes any',
+          ],
+          [
+            'Unused keys',
+            count(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
+            'in the keys-dbs',
+          ],
+        ] satisfies [string, string, string][])
+      : []),
+  ];
+  return {
+    id: 'figures',
+    rows: tiles.map(([name, value, unit], index) => ({
+      id: `figures-${index}`,
+      html: html`<div id="figures-${index}">
+        <dt>${name}</dt>
+        <dd><b>${value}</b> <span>${unit}</span></dd>
+      </div>`,
+    })),
+    frame: (rows) =>
+      html`<section id="figures" aria-labelledby="figures-title">
+        <h2 id="figures-title">Now</h2>
+        <dl class="tiles">${rows}</dl>
+      </section>`,
+  };
+}
+
+function quantile(rates: Rates | undefined, name: 'shorten' | 'redirect', at = 0.99): number | undefined {
+  return rates === undefined ? undefined : quantileOf(rates.latencies[name], at);
+}
+
+function medianOf(rates: Rates | undefined, name: 'shorten' | 'redirect'): string {
+  const median = quantile(rates, name, 0.5);
+  return median === undefined ? 'no requests' : `median ${latency(median)}`;
+}
+
+/** The producers, with what they hold and deliver. */
+export function producersBlock({ cluster, members = [] }: Seen): Block {
+  const reports = new Map(
+    members.filter(({ kind }) => kind === 'producer').map((member) => [member.id, member]),
+  );
+  return tableBlock(
+    {
+      id: 'producers',
+      title: 'Producers',
+      columns: [
+        { title: 'Producer' },
+        { title: 'State' },
+        { title: 'Holds', isFigure: true },
+        { title: 'Keys delivered a second', isFigure: true },
+        { title: 'Worker pid', isFigure: true },
+        { title: 'Supervisor pid', isFigure: true },
+      ],
+    },
+    (cluster?.producers ?? []).map(({ id, shards, capacity, drained, workerPid, supervisorPid }) => ({
+      name: id,
+      cells: [
+        id,
+        drained ? stateWord('warn', 'drained') : stateOf(reports.get(id)),
+        `${shards.length} of ${capacity}`,
+        rate(reports.get(id)?.rates?.perSecond.delivered),
+        workerPid,
+        supervisorPid,
+      ],
+    })),
+  );
+}
+
+/** The mappers, with what they answer. */
+export function mappersBlock({ id: ownId, kind: ownKind }: Facts, { cluster, members = [] }: Seen): Block {
+  const reports = members.filter(({ kind }) => kind === 'mapper');
+  const urls = new Map(cluster?.mappers.map(({ id, url }) => [id, url]));
+  const known = new Map(reports.map((member) => [member.id, member]));
+  const ids = new Set([...urls.keys(), ...known.keys(), ...(ownKind === 'mapper' ? [ownId] : [])]);
+  return tableBlock(
+    {
+      id: 'mappers',
+      title: 'Mappers',
+      columns: [
+        { title: 'Mapper' },
+        { title: 'State' },
+        { title: 'Links made a second', isFigure: true },
+        { title: 'Followed a second', isFigure: true },
+        { title: 'Shorten, p99', isFigure: true },
+        { title: 'Redirect, p99', isFigure: true },
+        { title: 'Address' },
+      ],
+    },
+    [...ids].map((id) => {
+      const rates = known.get(id)?.rates;
+      return {
+        name: id,
+        cells: [
+          id,
+          stateOf(known.get(id)),
+          rate(rates?.perSecond.created),
+          rate(rates?.perSecond.followed),
+          latency(quantile(rates, 'shorten')),
+          latency(quantile(rates, 'redirect')),
+          urls.get(id),
+        ],
+      };
+    }),
+  );
+}
+
+function stateOf(member: MemberSeen | undefined): Html {
+  if (member === undefined) return stateWord('unknown', 'not asked yet');
+  if (member.problem !== null)
+    return html`${stateWord('bad', 'no answer')} <span class="quiet">${member.problem}</span>`;
+  if (!member.isReady) return stateWord('bad', 'not ready');
+  if (member.unusable.length > 0) return stateWord('warn', `without ${member.unusable.join(', ')}`);
+  return stateWord('good', 'ready');
+}

@@ -1,0 +1,115 @@
+import { hostname } from 'node:os';
+import { whyOutOfReach } from '../admin-address.ts';
+import { askAdmin } from '../admin-client.ts';
+import { messageOf } from '../errors.ts';
+import { parseFigures, ratesOf } from './figures.ts';
+import type { Figures, MemberAddress, MemberSeen, Report, Seen } from './seen.ts';
+import { pollingSource, type Source } from './source.ts';
+import { parseEvents, type Timeline } from './timeline.ts';
+
+const EVERY_MS = 2_000;
+const FIRST_PAUSE_MS = 300;
+const ASK_MS = 800;
+/** Rates are those of the last so many reports. */
+const KEPT = 5;
+
+export interface ReportsOptions {
+  /** The process itself, which is not asked over the network. */
+  readonly self: Pick<MemberAddress, 'id' | 'kind'> & { readonly report: () => Promise<Report> };
+  /** `KEYMILL_ADMIN_TOKEN`, the same in all processes of a cluster. */
+  readonly token: string | undefined;
+  /** Gets what others have seen. */
+  readonly timeline: Timeline;
+}
+
+/** Asks every member for its report, and this process too. */
+export function reportsSource(options: ReportsOptions): Source {
+  return (tell, seen) => {
+    const kept = new Map<string, Figures[]>();
+    let rounds = 0;
+    const look = async (now: Seen): Promise<Seen> => {
+      const members = await Promise.all(
+        othersOf(options, now).map(async (address) => askMember(address, options, kept)),
+      );
+      const self = await reportSelf(options, kept);
+      return { members: [self, ...members] };
+    };
+    const read = async (now: Seen): Promise<Seen> => {
+      rounds += 1;
+      // A rate needs two reports, and a person who looks once shall see one.
+      if (rounds === 1) {
+        await look(now);
+        await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS));
+      }
+      return look(seen());
+    };
+    return pollingSource({ everyMs: EVERY_MS, deadlineMs: 2 * ASK_MS + FIRST_PAUSE_MS + 500 }, read)(
+      tell,
+      seen,
+    );
+  };
+}
+
+function othersOf({ self }: ReportsOptions, { cluster }: Seen): readonly MemberAddress[] {
+  return (cluster?.members ?? []).filter(({ id, kind }) => id !== self.id || kind !== self.kind);
+}
+
+async function reportSelf(
+  { self, timeline }: ReportsOptions,
+  kept: Map<string, Figures[]>,
+): Promise<MemberSeen> {
+  const { id, kind } = self;
+  return toMember({ id, kind }, await self.report(), kept, timeline);
+}
+
+async function askMember(
+  { id, kind, admin, host }: MemberAddress,
+  { token, timeline }: ReportsOptions,
+  kept: Map<string, Figures[]>,
+): Promise<MemberSeen> {
+  const silent = (problem: string): MemberSeen => {
+    kept.delete(`${kind} ${id}`);
+    return { id, kind, problem, isReady: false, unusable: [], drain: null, rates: undefined };
+  };
+  if (admin === null || !URL.canParse(admin)) return silent('it announces no admin address');
+  const reason = whyOutOfReach({ admin, host }, hostname());
+  if (reason !== undefined) return silent(reason);
+  try {
+    const answer = await askAdmin({ url: admin, token }, 'GET', '/dashboard/report', { timeoutMs: ASK_MS });
+    const report = parseReport(answer);
+    if (report === undefined) return silent('it answered something else than a report');
+    return toMember({ id, kind }, report, kept, timeline);
+  } catch (error) {
+    return silent(messageOf(error));
+  }
+}
+
+function toMember(
+  { id, kind }: Pick<MemberAddress, 'id' | 'kind'>,
+  { isReady, unusable, figures, events, drain }: Report,
+  kept: Map<string, Figures[]>,
+  timeline: Timeline,
+): MemberSeen {
+  timeline.add(events);
+  const key = `${kind} ${id}`;
+  const last = kept.get(key) ?? [];
+  const [oldest] = last;
+  const rates = oldest === undefined ? undefined : ratesOf(oldest, figures);
+  kept.set(key, oldest !== undefined && rates === undefined ? [figures] : [...last, figures].slice(-KEPT));
+  return { id, kind, problem: null, isReady, unusable, drain, rates };
+}
+
+function parseReport(json: unknown): Report | undefined {
+  if (typeof json !== 'object' || json === null) return undefined;
+  const { isReady, unusable, figures, events, drain } = json as Partial<Record<keyof Report, unknown>>;
+  const parsed = parseFigures(figures);
+  if (parsed === undefined) return undefined;
+  const names = Array.isArray(unusable) ? unusable.filter((name) => typeof name === 'string') : [];
+  return {
+    isReady: isReady === true,
+    unusable: names.slice(0, 200),
+    figures: parsed,
+    events: parseEvents(events),
+    drain: typeof drain === 'number' && drain >= 0 ? drain : null,
+  };
+}

@@ -1,0 +1,169 @@
+import { openKeysDb } from '../../db/keys-db/keys-db.ts';
+import { createKeyspace } from '../../db/keyspace/key.ts';
+import { openPool } from '../../db/redis/pool.ts';
+import { readOperatorConfig } from '../../runtime/config/config.ts';
+import type { StoresConfig } from '../../runtime/config/stores.ts';
+import { QUIET_LOG } from '../../runtime/log.ts';
+import { addressesOf, numbered, processEnvironment } from '../cluster/environment.ts';
+import { ClusterError } from '../cluster/errors.ts';
+import type { Launch } from '../cluster/servers.ts';
+import type { Shape } from '../cluster/shape.ts';
+import type { Counts, State } from '../cluster/state.ts';
+import { resize } from './mariadb.ts';
+import { moveKeys } from './move-keys.ts';
+import { lowPools, type Unfinished } from './plan.ts';
+import { recordedOf, settle } from './settle.ts';
+import { recordedSteps, seePools } from './sight.ts';
+import { MARIADB_SIZES, TARGET } from './target.ts';
+import type { StepName } from './steps.ts';
+
+/** One way of one step. */
+interface Change {
+  /** Changes the record. From then on the step counts as begun. */
+  readonly record: (launch: Launch) => Promise<void> | void;
+  readonly renews: boolean;
+  /** Checked before the record changes, and every time the step is repeated. */
+  readonly require?: (launch: Launch) => Promise<void>;
+  /** After the record has changed, before processes start. */
+  readonly begin?: (launch: Launch) => Promise<void>;
+  readonly beforeServersEnd?: (launch: Launch) => Promise<void>;
+}
+
+const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Change>>>> = {
+  mapper: {
+    grow: { record: ({ state }) => recordCounts(state, { mappers: TARGET.mappers }), renews: false },
+    undo: { record: ({ state }) => recordCounts(state, { mappers: 1 }), renews: false },
+  },
+  memory: {
+    // Mappers get their larger caches when `stores` restarts them.
+    grow: {
+      record: ({ state }) => state.recordSetup({ memory: 'full' }),
+      begin: async ({ state }) => resizeMariadb(state),
+      renews: false,
+    },
+    undo: {
+      record: ({ state }) => state.recordSetup({ memory: 'small' }),
+      begin: async ({ state }) => resizeMariadb(state),
+      renews: true,
+    },
+  },
+  zookeeper: {
+    grow: {
+      record: ({ state }) => {
+        state.chooseZookeeperAuth({ isOpen: false });
+        recordShape(state, { zookeepers: TARGET.shape.zookeepers });
+      },
+      renews: false,
+    },
+    undo: { record: ({ state }) => recordShape(state, { zookeepers: 0 }), renews: true },
+  },
+  stores: {
+    grow: {
+      record: ({ state }) => recordShape(state, { redis: TARGET.shape.redis, keysDbs: TARGET.shape.keysDbs }),
+      renews: true,
+    },
+    undo: {
+      record: async (launch) => {
+        // Links have keys of these regions, and the audit counts them.
+        const keysDbs = (await haveIssued(launch)) ? {} : { keysDbs: 0 };
+        recordShape(launch.state, { redis: 1, ...keysDbs });
+      },
+      renews: true,
+      beforeServersEnd: moveKeysHome,
+    },
+  },
+  producers: {
+    grow: {
+      record: ({ state }) => recordCounts(state, { producers: TARGET.producers }),
+      renews: false,
+    },
+    undo: { record: ({ state }) => recordCounts(state, { producers: 0 }), renews: false },
+  },
+  pools: {
+    grow: {
+      require: requireFullPools,
+      record: ({ state }) => state.recordSetup({ keySource: 'pools' }),
+      renews: true,
+    },
+    undo: { record: ({ state }) => state.recordSetup({ keySource: 'counter' }), renews: true },
+  },
+};
+
+/**
+ * Makes or undoes one step of a running cluster. It may be killed at any point and called again, or the other
+ * way may be called.
+ * @throws ClusterError with the reason when something does not become ready; the step counts as begun then
+ */
+export async function makeStep({ step, way }: Unfinished, launch: Launch): Promise<void> {
+  const { state } = launch;
+  const change = CHANGES[step][way];
+  recordedOf(state);
+  await change.require?.(launch);
+  state.recordGrowth({ unfinished: { step, way } });
+  await change.record(launch);
+  await change.begin?.(launch);
+  await settle(
+    { renews: change.renews, beforeServersEnd: async () => change.beforeServersEnd?.(launch) },
+    launch,
+  );
+  state.recordGrowth(recordedSteps(state).size === 0 ? undefined : {});
+}
+
+function recordCounts(state: State, change: Partial<Counts>): void {
+  const { counts } = recordedOf(state);
+  state.recordCounts({ ...counts, ...change });
+}
+
+function recordShape(state: State, change: Partial<Shape>): void {
+  const { shape } = recordedOf(state);
+  state.recordShape({ ...shape, ...change });
+}
+
+async function resizeMariadb(state: State): Promise<void> {
+  const { addresses } = recordedOf(state);
+  await resize(addresses.usersDb.url, MARIADB_SIZES[state.setup.memory]);
+}
+
+/** @throws ClusterError naming the pools from which no mapper may take keys yet */
+async function requireFullPools(launch: Launch): Promise<void> {
+  // An interrupted switch is continued: some mapper takes keys from the pools already.
+  if (launch.state.setup.keySource === 'pools') return;
+  const low = lowPools(await seePools(launch));
+  if (low.length > 0)
+    throw new ClusterError(
+      `the pools are not full yet: ${low.join(', ')}. Repeat: ./scripts/keymill grow --step producers`,
+    );
+}
+
+async function haveIssued(launch: Launch): Promise<boolean> {
+  const { keys, keysDbs } = storesOf(launch, recordedOf(launch.state).shape);
+  const keyspace = createKeyspace(keys);
+  const marks = await Promise.all(
+    keysDbs.map(async ({ name, url, region }) => {
+      await using keysDb = openKeysDb({ name, url, region, keyspace, log: QUIET_LOG });
+      return (await keysDb.ownership()).claimedTo;
+    }),
+  );
+  return marks.some((mark) => mark > 0);
+}
+
+/** Moves the keys of the Redis servers that end into the pool of the first one. */
+async function moveKeysHome(launch: Launch): Promise<void> {
+  const { state, progress } = launch;
+  const { shape } = recordedOf(state);
+  const running = numbered('redis', TARGET.shape.redis).filter((id) => state.findRunning(id) !== undefined);
+  const { keys, redis } = storesOf(launch, { ...shape, redis: running.length });
+  const keyspace = createKeyspace(keys);
+  await using stack = new AsyncDisposableStack();
+  const pools = redis.map((shard) => stack.use(openPool({ ...shard, keyspace, log: QUIET_LOG })));
+  await Promise.all(pools.map(async (pool) => pool.whenConnected(2_000)));
+  const [first, ...ending] = pools;
+  if (first === undefined || ending.length === 0) return;
+  const moved = await moveKeys(ending, first);
+  progress.line(`${moved} keys moved from ${ending.map(({ name }) => name).join(', ')} to ${first.name}`);
+}
+
+function storesOf({ runDir, state }: Launch, shape: Shape): StoresConfig {
+  const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
+  return readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} })).stores;
+}
