@@ -20,8 +20,8 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser]: installs the
-# parts that the caller needs.
+# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser]: installs
+# the parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
