@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { until } from '../until.ts';
 import { furnish } from './furnish.ts';
 import type { Person } from './person.ts';
 import { DESK } from './setting.ts';
@@ -34,14 +35,16 @@ describe('pages over a slow network', function () {
     let bytes = 0;
     cdp.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength));
     await person.page.goto(path, { waitUntil: 'load' });
-    const paintMs = await person.page.evaluate<number>(
-      `performance.getEntriesByName('first-contentful-paint')[0].startTime`,
+    const paintMs = await until('the first paint', async () =>
+      person.page.evaluate<number | undefined>(
+        `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`,
+      ),
     );
     await cdp.detach();
     return { bytes, paintMs };
   }
 
-  /** The best of some rounds, each with a browser that remembers nothing. */
+  /** The quickest paint of some rounds, and the most bytes. No round remembers the one before. */
   async function best(path: string, cookie?: string): Promise<Load> {
     const loads: Load[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -49,10 +52,11 @@ describe('pages over a slow network', function () {
       loads.push(await load(person, path));
       person.complaints.expectNone(path);
     }
-    const [first, ...others] = loads.toSorted((a, b) => a.paintMs - b.paintMs);
-    if (first === undefined) throw new Error('no round');
-    for (const { bytes } of others) expect(Math.abs(bytes - first.bytes)).to.be.below(200);
-    return first;
+    // Answers that a script asks for may come later than the page: the most that was seen counts.
+    return {
+      bytes: Math.max(...loads.map(({ bytes }) => bytes)),
+      paintMs: Math.min(...loads.map(({ paintMs }) => paintMs)),
+    };
   }
 
   it(`the front page is seen within 2.5 s, and has at most 40 KB, at ${KBIT_PER_S} kbit/s`, async () => {
