@@ -1,4 +1,6 @@
 import { expect } from 'chai';
+import { until } from '../until.ts';
+import { furnish } from './furnish.ts';
 import type { Person } from './person.ts';
 import { DESK } from './setting.ts';
 import { useSite } from './use-site.ts';
@@ -32,15 +34,17 @@ describe('pages over a slow network', function () {
     });
     let bytes = 0;
     cdp.on('Network.loadingFinished', ({ encodedDataLength }) => (bytes += encodedDataLength));
-    await person.page.goto(path, { waitUntil: 'networkidle' });
-    const paintMs = await person.page.evaluate<number>(
-      `performance.getEntriesByName('first-contentful-paint')[0].startTime`,
+    await person.page.goto(path, { waitUntil: 'load' });
+    const paintMs = await until('the first paint', async () =>
+      person.page.evaluate<number | undefined>(
+        `performance.getEntriesByName('first-contentful-paint')[0]?.startTime`,
+      ),
     );
     await cdp.detach();
     return { bytes, paintMs };
   }
 
-  /** The best of some rounds, each with a browser that remembers nothing. */
+  /** The quickest paint of some rounds, and the most bytes. No round remembers the one before. */
   async function best(path: string, cookie?: string): Promise<Load> {
     const loads: Load[] = [];
     for (let round = 0; round < ROUNDS; round += 1) {
@@ -48,16 +52,24 @@ describe('pages over a slow network', function () {
       loads.push(await load(person, path));
       person.complaints.expectNone(path);
     }
-    const [first, ...others] = loads.toSorted((a, b) => a.paintMs - b.paintMs);
-    if (first === undefined) throw new Error('no round');
-    for (const { bytes } of others) expect(Math.abs(bytes - first.bytes)).to.be.below(200);
-    return first;
+    // Answers that a script asks for may come later than the page: the most that was seen counts.
+    return {
+      bytes: Math.max(...loads.map(({ bytes }) => bytes)),
+      paintMs: Math.min(...loads.map(({ paintMs }) => paintMs)),
+    };
   }
 
   it(`the front page is seen within 2.5 s, and has at most 40 KB, at ${KBIT_PER_S} kbit/s`, async () => {
     const { bytes, paintMs } = await best('/');
     expect(bytes).to.be.within(1_000, 40_000);
     expect(paintMs).to.be.within(DELAY_MS, 2_500);
+  });
+
+  it(`a link with statistics is seen within 4 s, and has at most 100 KB, at ${KBIT_PER_S} kbit/s`, async () => {
+    const { cookie, full } = await furnish(site);
+    const { bytes, paintMs } = await best(`/urls/${full}`, cookie);
+    expect(bytes).to.be.within(1_000, 100_000);
+    expect(paintMs).to.be.within(DELAY_MS, 4_000);
   });
 
   it('a page for visitors has at most 15 KB', async () => {

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { useImages, type ImagesFixture } from '../mapper/images/use-images.ts';
 import type { MapperOverrides } from '../mapper/world.ts';
+import { until } from '../until.ts';
 import { testBrowser } from './chromium.ts';
 import { openElsewhere, type Elsewhere } from './elsewhere.ts';
 import { Person, type ArrivalOptions } from './person.ts';
@@ -65,9 +66,13 @@ export function useSite(overrides: MapperOverrides = {}): Site {
     },
     link: async (fields, cookie) => {
       const body = { long_url: elsewhere.url('/'), ...fields };
-      const answer = await images.api.call('POST', '/urls', {
-        body,
-        ...(cookie !== undefined && { cookie }),
+      // A busy machine has no time for a password just now.
+      const answer = await until('a link', async () => {
+        const made = await images.api.call('POST', '/urls', {
+          body,
+          ...(cookie !== undefined && { cookie }),
+        });
+        return made.status === 503 ? undefined : made;
       });
       expect(answer.status, answer.text).to.equal(201);
       return String(answer.json()['unique_id']);
