@@ -20,7 +20,7 @@ export interface Assets {
 /** Every path of a file begins with it. */
 export const ASSETS_PATH = '/dashboard/static/';
 
-/** Reads and compresses the files. It takes some milliseconds, so it is done when the page is first asked for. */
+/** Reads and compresses the files: some milliseconds. It is done when the page is first asked for. */
 export function readAssets(): Assets {
   const style = readAsset('dashboard.css', 'text/css; charset=utf-8');
   const script = readAsset('dashboard.js', 'text/javascript; charset=utf-8');

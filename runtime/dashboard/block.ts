@@ -1,6 +1,6 @@
 import { html, type Html } from './html.ts';
 
-/** A part of the page that is sent again when it has changed. Its rows are sent alone where that is enough. */
+/** A part of the page that is sent again when it has changed, or only its rows where that is enough. */
 export interface Block {
   readonly id: string;
   readonly frame: (rows: readonly Html[]) => Html;

@@ -7,7 +7,7 @@ import { ASSETS_PATH, readAssets, type Asset, type Assets } from './assets.ts';
 import { Feed } from './feed.ts';
 import { LivePages } from './live-pages.ts';
 import { dashboardPage, loginPage, refusalPage } from './page.ts';
-import { blocksOf, draw } from './screen.ts';
+import { draw, Screen } from './screen.ts';
 import type { Facts, Report } from './seen.ts';
 import type { Source } from './source.ts';
 import type { Timeline } from './timeline.ts';
@@ -124,7 +124,7 @@ export class Dashboard implements AsyncDisposable {
     enough.abort();
     const now = new Date();
     const events = this.#feed.timeline.all();
-    const { blocks } = draw(blocksOf(facts, this.#feed.seen, events, now.getTime()));
+    const { blocks } = draw(new Screen(facts).blocksOf(this.#feed.seen, events, now.getTime()));
     const drawn = [...blocks.values()].map(({ whole }) => whole()).join('\n');
     this.#sendPage(response, 200, dashboardPage(facts, this.#files.paths, drawn, now.toISOString()));
   }

@@ -11,11 +11,10 @@ type Part = Html | string | number | false | null | undefined | readonly Part[];
 
 /** HTML in which every value is escaped that is not HTML itself. Lists are joined; nothing stays nothing. */
 export function html(texts: TemplateStringsArray, ...parts: readonly Part[]): Html {
-  return new Html(
-    compact(texts)
-      .map((text, index) => (index === 0 ? text : toText(parts[index - 1]) + text))
-      .join(''),
-  );
+  const known = compact(texts);
+  let text = known[0] ?? '';
+  for (const [index, part] of parts.entries()) text += toText(part) + (known[index + 1] ?? '');
+  return new Html(text);
 }
 
 const compacted = new WeakMap<TemplateStringsArray, readonly string[]>();
@@ -33,9 +32,14 @@ function compact(texts: TemplateStringsArray): readonly string[] {
 function toText(part: Part): string {
   if (part instanceof Html) return part.text;
   if (part === undefined || part === null || part === false) return '';
-  if (typeof part === 'object') return part.map(toText).join('');
-  return escape(String(part));
+  if (typeof part === 'number') return String(part);
+  if (typeof part === 'string') return NEEDS_ESCAPE.test(part) ? escape(part) : part;
+  let text = '';
+  for (const one of part) text += toText(one);
+  return text;
 }
+
+const NEEDS_ESCAPE = /[&<>"']/;
 
 const ENTITIES: Readonly<Record<string, string>> = {
   '&': '&amp;',

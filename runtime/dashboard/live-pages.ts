@@ -1,7 +1,7 @@
 import type { ServerResponse } from 'node:http';
 import type { Feed, Looking } from './feed.ts';
 import type { Facts } from './seen.ts';
-import { blocksOf, draw, newsOf, patchOf, wholePatch, type Drawn } from './screen.ts';
+import { Screen, draw, newsOf, patchOf, wholePatch, type Drawn } from './screen.ts';
 
 /** Open pages of one process. Each takes a connection of the admin port, which has 256. */
 export const MAX_PAGES = 16;
@@ -31,6 +31,7 @@ export interface LivePagesOptions {
  */
 export class LivePages {
   readonly #options: LivePagesOptions;
+  readonly #screen: Screen;
   readonly #pages = new Set<Page>();
   #drawn: Drawn | undefined;
   #looking: Looking | undefined;
@@ -40,6 +41,7 @@ export class LivePages {
 
   constructor(options: LivePagesOptions) {
     this.#options = options;
+    this.#screen = new Screen(options.facts);
   }
 
   /** Whether one more may be opened. */
@@ -95,8 +97,9 @@ export class LivePages {
   }
 
   #draw(): Drawn {
-    const { facts, feed } = this.#options;
-    return draw(blocksOf(facts, feed.seen, feed.timeline.all(), Date.now()));
+    const { feed } = this.#options;
+    const blocks = this.#screen.blocksOf(feed.seen, feed.timeline.all(), Date.now());
+    return draw(blocks, this.#drawn);
   }
 
   #onChange(): void {

@@ -3,31 +3,56 @@ import type { Block } from './block.ts';
 import { html } from './html.ts';
 import { alarmsBlock, figuresBlock, mappersBlock, producersBlock } from './member-blocks.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
-import { eventsBlock, missingBlock, sentencesOf, shardsBlock } from './shard-blocks.ts';
+import { eventsBlock, laneEndOf, missingBlock, sentencesOf, shardsBlock } from './shard-blocks.ts';
 import { poolsBlock, storesBlock, zookeeperBlock } from './store-blocks.ts';
 
-/** The blocks of the page, in their order. Pure. */
-export function blocksOf(
-  facts: Facts,
-  seen: Seen,
-  events: readonly TimelineEvent[],
-  nowMs: number,
-): readonly Block[] {
-  const { hasZooKeeper, keySource } = facts;
-  const missing = missingIn(facts);
-  const isRead = seen.members !== undefined && (seen.cluster !== undefined || !hasZooKeeper);
-  return [
-    alarmsBlock(alarmsOf(seen), silentParts(seen), isRead),
-    ...(missing.length === 0 ? [] : [missingBlock(missing)]),
-    figuresBlock(facts, seen),
-    ...(facts.shards.length === 0 ? [] : [shardsBlock(facts, seen, events, nowMs)]),
-    ...(keySource === 'pools' ? [poolsBlock(facts, seen)] : []),
-    eventsBlock(events),
-    ...(facts.shards.length === 0 ? [] : [producersBlock(seen)]),
-    mappersBlock(facts, seen),
-    storesBlock(facts, seen),
-    ...(hasZooKeeper ? [zookeeperBlock(seen)] : []),
-  ];
+/** The blocks of the page, in their order. A block whose parts have not changed is the same object again. */
+export class Screen {
+  readonly #facts: Facts;
+  readonly #made = new Map<string, { readonly from: readonly unknown[]; readonly block: Block }>();
+
+  constructor(facts: Facts) {
+    this.#facts = facts;
+  }
+
+  blocksOf(seen: Seen, events: readonly TimelineEvent[], nowMs: number): readonly Block[] {
+    const facts = this.#facts;
+    const { cluster, keysDbs, pools, members, zookeeper } = seen;
+    const missing = missingIn(facts);
+    const isRead = members !== undefined && (cluster !== undefined || !facts.hasZooKeeper);
+    const hasShards = facts.shards.length > 0;
+    const laneMs = laneEndOf(nowMs);
+    const made = (name: string, from: readonly unknown[], make: () => Block): Block =>
+      this.#once(name, from, make);
+    return [
+      alarmsBlock(alarmsOf(seen), silentParts(seen), isRead),
+      ...(missing.length > 0 ? [made('missing', [], () => missingBlock(missing))] : []),
+      made('figures', [pools, keysDbs, members], () => figuresBlock(facts, seen)),
+      ...(hasShards
+        ? [
+            made('shards', [cluster, keysDbs, events, laneMs], () =>
+              shardsBlock(facts, seen, events, { nowMs, laneMs }),
+            ),
+          ]
+        : []),
+      ...(facts.keySource === 'pools'
+        ? [made('pools', [pools, cluster, members], () => poolsBlock(facts, seen))]
+        : []),
+      made('events', [events], () => eventsBlock(events)),
+      ...(hasShards ? [made('producers', [cluster, members], () => producersBlock(seen))] : []),
+      made('mappers', [cluster, members], () => mappersBlock(facts, seen)),
+      made('stores', [members], () => storesBlock(facts, seen)),
+      ...(facts.hasZooKeeper ? [made('zookeeper', [cluster, zookeeper], () => zookeeperBlock(seen))] : []),
+    ];
+  }
+
+  #once(name: string, from: readonly unknown[], make: () => Block): Block {
+    const known = this.#made.get(name);
+    if (known?.from.every((part, index) => part === from[index]) === true) return known.block;
+    const block = make();
+    this.#made.set(name, { from, block });
+    return block;
+  }
 }
 
 /** The blocks as they were drawn, with all that is needed to send only what is new the next time. */
@@ -37,23 +62,29 @@ export interface Drawn {
 }
 
 interface DrawnBlock {
+  readonly block: Block;
   /** The block without its rows. */
   readonly shell: string;
   readonly rows: ReadonlyMap<string, string>;
   readonly whole: () => string;
 }
 
-export function draw(blocks: readonly Block[]): Drawn {
+/** @param before what has not changed since then is not drawn again */
+export function draw(blocks: readonly Block[], before?: Drawn): Drawn {
   return {
     blocks: new Map(
-      blocks.map(({ id, frame, rows }) => [
-        id,
-        {
+      blocks.map((block) => {
+        const { id, frame, rows } = block;
+        const old = before?.blocks.get(id);
+        if (old?.block === block) return [id, old];
+        const drawn = {
+          block,
           shell: frame(rows.map(() => EMPTY)).text,
           rows: new Map(rows.map((row) => [row.id, row.html.text])),
           whole: () => frame(rows.map((row) => row.html)).text,
-        },
-      ]),
+        };
+        return [id, drawn];
+      }),
     ),
   };
 }
@@ -68,6 +99,7 @@ export function patchOf(before: Drawn, after: Drawn): Patch {
   const patch: Record<string, string> = {};
   for (const [id, block] of after.blocks) {
     const old = before.blocks.get(id);
+    if (old === block) continue;
     const isSame = old !== undefined && old.shell === block.shell && hasSameIds(old.rows, block.rows);
     if (!isSame) patch[id] = block.whole();
     else for (const [row, text] of block.rows) if (old.rows.get(row) !== text) patch[row] = text;

@@ -3,7 +3,7 @@ import { handOversOf, inOrder, spansOf, type Span } from './hand-overs.ts';
 import { html, type Html } from './html.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
 import { TIMELINE_MS } from './timeline.ts';
-import { count, short } from './words.ts';
+import { roughly, short } from './words.ts';
 
 /** Colours of holders; after that many they repeat. */
 const COLOURS = 8;
@@ -12,17 +12,21 @@ const LANE_STEP_MS = 10_000;
 /** The newest changes, which a person can read at a glance. */
 const MAX_LISTED = 20;
 
+/** Where the lanes end. */
+export function laneEndOf(nowMs: number): number {
+  return Math.ceil(nowMs / LANE_STEP_MS) * LANE_STEP_MS;
+}
+
 /** Each shard with its holder, its stock of keys, and who held it within the last hour. */
 export function shardsBlock(
   facts: Facts,
   { cluster, keysDbs = [] }: Seen,
   events: readonly TimelineEvent[],
-  nowMs: number,
+  { nowMs, laneMs }: { readonly nowMs: number; readonly laneMs: number },
 ): Block {
   const locks = new Map(cluster?.locks.map((lock) => [lock.shard, lock]));
   const stock = new Map(keysDbs.map((keysDb) => [keysDb.name, keysDb]));
   const byShard = Map.groupBy(events, ({ subject }) => subject);
-  const laneMs = Math.ceil(nowMs / LANE_STEP_MS) * LANE_STEP_MS;
   const colourOf = colours(facts, cluster, events);
   const isKnown = cluster !== undefined && cluster.problem === null;
   return tableBlock(
@@ -58,7 +62,7 @@ export function shardsBlock(
             ? undefined
             : keysDb.claimed === null
               ? stateWord('bad', 'no answer')
-              : count(keysDb.unused),
+              : roughly(keysDb.unused ?? 0),
           laneOf(spansOf(byShard.get(shard) ?? [], lock, nowMs), laneMs, colourOf),
         ],
         ...(isFree && { state: 'alarming' }),

@@ -12,6 +12,8 @@ export class Timeline {
   readonly #now: () => number;
   readonly #events = new Map<string, TimelineEvent>();
   readonly #lastOfStore = new Map<string, TimelineEvent>();
+  /** {@link all}, until something changes. */
+  #sorted: readonly TimelineEvent[] | undefined;
 
   /** @param now milliseconds since 1970 */
   constructor(now: () => number = Date.now) {
@@ -24,15 +26,20 @@ export class Timeline {
     for (const event of events) {
       if (event.atMs < oldest || this.#isOldNews(event)) continue;
       const known = this.#events.get(event.id);
-      if (known === undefined || event.atMs < known.atMs) this.#events.set(event.id, event);
+      if (known !== undefined && event.atMs >= known.atMs) continue;
+      this.#events.set(event.id, event);
+      this.#sorted = undefined;
     }
-    this.#forget(oldest);
+    if (this.#events.size > MAX_EVENTS) this.#forgetOldest();
   }
 
-  /** From the oldest to the newest. */
+  /** From the oldest to the newest. The same list as before if nothing has changed. */
   all(): readonly TimelineEvent[] {
     const oldest = this.#now() - TIMELINE_MS;
-    return [...this.#events.values()].filter(({ atMs }) => atMs >= oldest).sort((a, b) => a.atMs - b.atMs);
+    if (this.#sorted !== undefined && (this.#sorted[0]?.atMs ?? oldest) >= oldest) return this.#sorted;
+    for (const [id, { atMs }] of this.#events) if (atMs < oldest) this.#events.delete(id);
+    this.#sorted = [...this.#events.values()].sort((a, b) => a.atMs - b.atMs);
+    return this.#sorted;
   }
 
   /** Another process has told of this change of a store a moment ago. */
@@ -45,13 +52,10 @@ export class Timeline {
     return false;
   }
 
-  #forget(oldest: number): void {
-    if (this.#events.size <= MAX_EVENTS) {
-      for (const [id, { atMs }] of this.#events) if (atMs < oldest) this.#events.delete(id);
-      return;
-    }
+  #forgetOldest(): void {
     const kept = this.all().slice(-MAX_EVENTS);
     this.#events.clear();
+    this.#sorted = undefined;
     for (const event of kept) this.#events.set(event.id, event);
   }
 }

@@ -1,14 +1,22 @@
 /* How figures are written on the page. Pure. */
 
+/** To make one takes longer than to draw a row. */
+const GROUPED = new Intl.NumberFormat('en-US');
+
 /** `1234567` → `1,234,567`; null is a dash. */
 export function count(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-US');
+  return value === null || value === undefined ? '–' : GROUPED.format(Math.round(value));
 }
 
 /** A large number at a glance: `65.9 million`; up to a million as it is. */
 export function about(value: number): string {
   if (value < 1e6) return count(value);
   return value < 1e9 ? `${(value / 1e6).toFixed(1)} million` : `${(value / 1e9).toFixed(1)} billion`;
+}
+
+/** Three digits of a number that is an estimate, and so does not change all the time: `1,020,000`. */
+export function roughly(value: number): string {
+  return count(Number(value.toPrecision(3)));
 }
 
 /** A rate: `0`, `0.4`, `12`, `1,340`. */

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
+import { PATHS } from '../../coordinator/paths.ts';
 import { ADMIN_TOKEN, AS_OPERATOR } from '../admin-token.ts';
 import { send, type Answer } from '../mapper/client.ts';
 import { openPage, type OpenPage } from '../runtime/dashboard/open-page.ts';
@@ -103,6 +104,21 @@ describe('dashboard of a producer', () => {
     expect(page.textOf('alarms')).to.contain('redis-2');
     await client.redis.rename('aside', 'keys:available');
     await until('the page to say so', () => !page.textOf('pools-redis-2').includes('not used'));
+  });
+
+  it('says that ZooKeeper was wiped, and stays', async function () {
+    this.timeout(30_000);
+    const { session } = cluster;
+    await using page = await openPage(await adminOf());
+    await until('the page to be read', () => page.textOf('zookeeper').includes('in session'));
+    const id = (await session.get(PATHS.ensemble))?.data ?? '';
+    await session.remove(PATHS.ensemble, -1);
+    await until('the page to say so', () => page.textOf('alarms').includes('it was wiped'));
+    expect(page.textOf('alarms')).to.contain('keymill zookeeper adopt');
+    await session.create(PATHS.ensemble, id, { ephemeral: false });
+    await until('the page to say so', () => page.textOf('alarms').includes('All is well'));
+    expect(page.isOpen).to.equal(true);
+    expect(page.textOf('events')).to.contain('wiped');
   });
 
   describe('lets in who knows the token', () => {

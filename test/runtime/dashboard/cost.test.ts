@@ -5,8 +5,10 @@ import { expect } from 'chai';
 import { until } from '../../until.ts';
 import { openPage, type OpenPage } from './open-page.ts';
 
-const PAGES = 8;
-const MEASURED_MS = 3_000;
+/** As many as may be open. */
+const MANY = 16;
+const WARM_PATCHES = 5;
+const MEASURED_MS = 2_000;
 /** Of a core, for each open page. The goal is that of issue 21. */
 const MAX_SHARE = 0.01;
 
@@ -19,12 +21,15 @@ describe('what a dashboard of 64 keys-dbs, 16 pools, 20 producers and 20 mappers
   this.timeout(60_000);
   let child: ChildProcess;
   let url: string;
+  /** What the process uses anyway: its metrics watch the event loop. */
+  let idle: number;
 
   before(async () => {
     child = fork(new URL('serve-played.ts', import.meta.url), {
       stdio: ['ignore', 'inherit', 'inherit', 'ipc'],
     });
     [{ url }] = (await once(child, 'message')) as [{ url: string }];
+    idle = await measure();
   });
 
   after(async () => {
@@ -47,26 +52,23 @@ describe('what a dashboard of 64 keys-dbs, 16 pools, 20 producers and 20 mappers
     return (after.cpuMs - before.cpuMs) / (after.atMs - before.atMs);
   };
 
-  it(`uses at most ${MAX_SHARE * 100} % of a core for each open page, and nothing without one`, async function () {
-    const pages: OpenPage[] = [];
-    for (let count = 0; count < PAGES; count += 1) pages.push(await openPage(url));
-    await until('every page to be shown', () =>
-      pages.every((page) => page.textOf('shards-keys-db-64') !== ''),
-    );
-    const bytesBefore = pages.reduce((sum, { bytes }) => sum + bytes, 0);
-    let share = await measure();
-    // The first measurement also warms the compiler up.
-    if (share / PAGES > MAX_SHARE) share = await measure();
-    const bytes = (pages.reduce((sum, page) => sum + page.bytes, 0) - bytesBefore) / PAGES;
-    for (const page of pages) await page[Symbol.asyncDispose]();
-    await until('the feed to be closed', async () => (await measure()) < 0.005, {
-      timeoutMs: 20_000,
-      everyMs: 0,
+  for (const count of [1, MANY])
+    it(`uses at most ${MAX_SHARE * 100} % of a core for each of ${count} open pages`, async function () {
+      const pages: OpenPage[] = [];
+      for (let opened = 0; opened < count; opened += 1) pages.push(await openPage(url));
+      // Then everything has been drawn once, and compiled.
+      await until('some patches', () => pages.every(({ patches }) => patches > WARM_PATCHES));
+      const bytesBefore = pages[0]?.bytes ?? 0;
+      const first = ((await measure()) - idle) / count;
+      const kBytes = Math.round(((pages[0]?.bytes ?? 0) - bytesBefore) / MEASURED_MS);
+      // On a busy machine the same work needs up to twice the processor time.
+      const share = first <= MAX_SHARE ? first : Math.min(first, ((await measure()) - idle) / count);
+      for (const page of pages) await page[Symbol.asyncDispose]();
+      if (this.test) this.test.title += `: ${(share * 100).toFixed(2)} %, ${kBytes} kB/s`;
+      expect(share).to.be.below(MAX_SHARE);
     });
-    const figures = `${((share / PAGES) * 100).toFixed(2)} % of a core and ${Math.round(bytes / 1_000 / (MEASURED_MS / 1_000))} kB/s`;
-    this.test?.parent?.tests.forEach((test) => {
-      test.title = `${test.title}: ${figures}`;
-    });
-    expect(share / PAGES).to.be.below(MAX_SHARE);
+
+  it('costs nothing while nobody looks', async () => {
+    await until('the feed to be closed', async () => (await measure()) < idle + 0.002, { timeoutMs: 20_000 });
   });
 });

@@ -7,7 +7,8 @@ export interface OpenPage extends AsyncDisposable {
   readonly isOpen: boolean;
   /** What was said aloud. */
   readonly news: readonly string[];
-  /** Bytes of all patches. */
+  readonly patches: number;
+  /** Bytes of all events. */
   readonly bytes: number;
   /** The newest HTML of an element: its own, or that in its block. Empty: there is none. */
   textOf(id: string): string;
@@ -19,6 +20,7 @@ export async function openPage(admin: string): Promise<OpenPage> {
   const news: string[] = [];
   let isOpen = true;
   let bytes = 0;
+  let patches = 0;
   let rest = '';
   const { promise: opened, resolve, reject } = Promise.withResolvers<void>();
   const take = (event: string): void => {
@@ -26,6 +28,7 @@ export async function openPage(admin: string): Promise<OpenPage> {
     const data = /^data: (.*)$/m.exec(event)?.[1] ?? 'null';
     if (name === 'news') news.push(...(JSON.parse(data) as string[]));
     if (name !== 'patch') return;
+    patches += 1;
     for (const [id, html] of Object.entries(JSON.parse(data) as Record<string, string>)) {
       elements.delete(id);
       elements.set(id, html);
@@ -51,6 +54,9 @@ export async function openPage(admin: string): Promise<OpenPage> {
   return {
     get isOpen() {
       return isOpen;
+    },
+    get patches() {
+      return patches;
     },
     get bytes() {
       return bytes;
