@@ -19,7 +19,7 @@ describe('the front page', () => {
   before(async function () {
     this.timeout(60_000);
     world = await createWorld({ keys: 200, hasUsers: true, shards: 1, databases: 1 });
-    mapper = await world.start();
+    mapper = await world.start({ following: { hasStylePage: true } });
     people = new People(world.usersUrl);
   });
 
@@ -54,7 +54,8 @@ describe('the front page', () => {
 
   it('has no inline code, and loads nothing of others', async () => {
     for (const path of ['/', '/login', '/signup', '/docs/style']) {
-      const { text } = await visitor.get(path);
+      const { status, text } = await visitor.get(path);
+      expect(status, path).to.equal(200);
       expect(text, path).not.to.match(/<script>|<style|\son[a-z]+=|style=|@import/);
       for (const [, address] of text.matchAll(/<(?:script|link|img)[^>]* (?:src|href)="([^"]*)"/g))
         expect(address).to.match(/^\/static\/[\w-]{16}\/[\w.]+$/);
