@@ -10,8 +10,8 @@ const RENEW_EVERY_MS = ENTRY_TTL_MS / 5;
 const CONNECT_MS = 1_000;
 
 /**
- * Keeps the entry of this mapper in Redis, in the background, for a cluster without ZooKeeper. A mapper serves
- * without it too, so nothing waits for this, and its failures are only logged.
+ * Keeps the entry of this mapper in Redis, in the background, for a cluster without ZooKeeper. A mapper
+ * serves without it too, so nothing waits for this, and its failures are only logged.
  */
 export class RedisMembership {
   readonly #stopping = new AbortController();

@@ -2,13 +2,15 @@
 # KEYMILL_NODE, the Node that runs everything else.
 #
 # It never starts a service and never touches a running one: of the servers it installs only the binaries
-# (mariadb-server-core, redis-tools and zookeeper have no service; nginx is unpacked, not installed; Ceph's
-# services are disabled), it removes no package, and while apt works, policy-rc.d forbids starting services.
+# (mariadb-server-core, redis-tools and zookeeper have no service; nginx and promtool are unpacked, not
+# installed; Ceph's services are disabled), it removes no package, and while apt works, policy-rc.d forbids
+# starting services.
 
 KEYMILL_ROOT=$(cd "$(dirname "$0")/.." && pwd)
 NGINX_ROOT="$KEYMILL_ROOT/.run/nginx"
+PROMETHEUS_ROOT="$KEYMILL_ROOT/.run/prometheus"
 # mariadbd is in sbin, which is not on the PATH of ordinary users.
-PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:$NGINX_ROOT/usr/sbin"
+PATH="$PATH:/usr/local/sbin:/usr/sbin:/sbin:$NGINX_ROOT/usr/sbin:$PROMETHEUS_ROOT/usr/bin"
 export KEYMILL_ROOT PATH
 
 say() { printf 'keymill: %s\n' "$*" >&2 2>/dev/null || :; }
@@ -20,8 +22,8 @@ fail() {
 
 has() { command -v "$1" >/dev/null 2>&1; }
 
-# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser]: installs the
-# parts that the caller needs.
+# bootstrap modules [servers | small-servers] [s3] [containers] [load] [model] [foreign] [browser] [rules]:
+# installs the parts that the caller needs.
 bootstrap() {
   needs_install "$@" || return 0
   # With two launchers at the same moment, the second one waits and then finds nothing missing.
@@ -32,12 +34,12 @@ bootstrap() {
   fi
   needs_install "$@" && install_missing "$@"
   exec 9>&-
-  needs_install "$@" && fail "still missing after the installation:${missing_modules:+ npm modules}${missing_packages:+ $missing_packages}${missing_nginx:+ nginx}"
+  needs_install "$@" && fail "still missing after the installation:${missing_modules:+ npm modules}${missing_packages:+ $missing_packages}${missing_nginx:+ nginx}${missing_promtool:+ promtool}"
   return 0
 }
 
 needs_install() {
-  missing_modules='' missing_packages='' missing_nginx=''
+  missing_modules='' missing_packages='' missing_nginx='' missing_promtool=''
   for part in "$@"; do
     case $part in
       modules) find_node && modules_fit || missing_modules=yes ;;
@@ -50,19 +52,22 @@ needs_install() {
         has nginx || missing_nginx=yes
         ;;
       model) find_missing_model_checker ;;
+      rules) has promtool || missing_promtool=yes ;;
       browser) find_missing_browser ;;
       foreign) [ -d /usr/lib/python3/dist-packages/kazoo ] || missing_packages="$missing_packages python3-kazoo" ;;
     esac
   done
   node_runs || missing_packages="$missing_packages libatomic1"
-  [ -n "$missing_modules$missing_packages$missing_nginx" ]
+  [ -n "$missing_modules$missing_packages$missing_nginx$missing_promtool" ]
 }
 
 install_missing() {
   [ -z "$missing_modules" ] || install_modules
   needs_install "$@" || return 0
   [ -z "$missing_packages" ] || install_packages
-  [ -z "$missing_nginx" ] || unpack_nginx
+  [ -z "$missing_nginx" ] || unpack nginx "$NGINX_ROOT" usr/sbin/nginx -v
+  # The package has a service, and servers of its own. Only its tool is kept, which tests the rules of alerts.
+  [ -z "$missing_promtool" ] || unpack prometheus "$PROMETHEUS_ROOT" usr/bin/promtool --version
 }
 
 # --- npm modules ----------------------------------------------------------------------------------------
@@ -194,19 +199,21 @@ disable_ceph_services() {
 
 # The nginx package has a service, which would listen on port 80 from the next boot on. A bench needs only the
 # binary, so it is unpacked into .run. Its libraries are there: wrk and dpkg use them too.
-unpack_nginx() {
-  has apt-get && has dpkg-deb || fail 'install nginx, then run this again'
-  say 'unpacking the Debian package nginx …'
+#
+# unpack PACKAGE ROOT FILE OPTION: puts only FILE of the package below ROOT, and tries it with OPTION.
+unpack() {
+  has apt-get && has dpkg-deb || fail "install $1, then run this again"
+  say "unpacking the Debian package $1 …"
   log="$KEYMILL_ROOT/.run/install.log"
-  rm -rf "$NGINX_ROOT" && mkdir "$NGINX_ROOT"
-  download_nginx >"$log" 2>&1 ||
-    { find_root && say 'refreshing the package lists (apt-get update) …' && apt_get_update >>"$log" 2>&1 && download_nginx >>"$log" 2>&1; } ||
-    { tail -n 5 "$log" >&2; fail "nginx could not be downloaded; the log is $log. Install it, then run this again"; }
-  dpkg-deb --extract "$NGINX_ROOT"/nginx_*.deb "$NGINX_ROOT" && rm -f "$NGINX_ROOT"/nginx_*.deb
-  "$NGINX_ROOT/usr/sbin/nginx" -v >>"$log" 2>&1 || { tail -n 5 "$log" >&2; fail 'the unpacked nginx does not run. Install nginx, then run this again'; }
+  rm -rf "$2" && mkdir "$2"
+  download "$1" "$2" >"$log" 2>&1 ||
+    { find_root && say 'refreshing the package lists (apt-get update) …' && apt_get_update >>"$log" 2>&1 && download "$1" "$2" >>"$log" 2>&1; } ||
+    { tail -n 5 "$log" >&2; fail "$1 could not be downloaded; the log is $log. Install it, then run this again"; }
+  dpkg-deb --fsys-tarfile "$2/$1"_*.deb | tar -x -C "$2" "./$3" 2>>"$log" && rm -f "$2/$1"_*.deb
+  "$2/$3" "$4" >>"$log" 2>&1 || { tail -n 5 "$log" >&2; fail "the unpacked $3 does not run. Install $1, then run this again"; }
 }
 
-download_nginx() { (cd "$NGINX_ROOT" && apt-get download nginx 9>&- </dev/null); }
+download() { (cd "$2" && apt-get download "$1" 9>&- </dev/null); }
 
 # Sets as_root, the prefix of commands that need root; fails when this user cannot become root.
 find_root() {

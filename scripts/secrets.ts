@@ -3,8 +3,8 @@ import { REPOSITORY, RunDir } from './cluster/run-dir.ts';
 import { ensureSettings } from './containers/secrets.ts';
 
 /**
- * Makes the secrets that docker-compose.yml and deploy/swarm.yml read, if they are missing, for somebody who
- * starts the containers without `./scripts/up`.
+ * Makes the secrets that docker-compose.yml, docker-compose.small.yml and deploy/swarm.yml read, if they are
+ * missing, for somebody who starts the containers without `./scripts/up`.
  */
 const runDir = new RunDir();
 runDir.make();

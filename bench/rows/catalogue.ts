@@ -24,12 +24,14 @@ import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
 import { redirectTail } from './redirect-tail.ts';
 import { redirectZipf } from './redirect-zipf.ts';
+import { shortenCounter } from './shorten-counter.ts';
 import { shortenKeyed } from './shorten-keyed.ts';
 import { shortenLatency } from './shorten-latency.ts';
 import { shortenLimited } from './shorten-limited.ts';
 import { shortenSaturation } from './shorten-saturation.ts';
 import { shortenTakes } from './shorten-takes.ts';
 import { shorten, shortenBatch, shortenHttp } from './shorten.ts';
+import { smallMemory } from './small-memory.ts';
 import { soak } from './soak.ts';
 import { stampede } from './stampede.ts';
 
@@ -51,6 +53,7 @@ export const BENCHES: readonly Bench[] = [
   shorten,
   shortenHttp,
   shortenBatch,
+  shortenCounter,
   shortenKeyed,
   shortenLimited,
   shortenLatency,
@@ -71,6 +74,7 @@ export const BENCHES: readonly Bench[] = [
   importRows,
   processes,
   invalidation,
+  smallMemory,
   soak,
   growth,
 ];

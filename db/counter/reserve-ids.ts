@@ -30,7 +30,7 @@ export interface ReserveIdsOptions {
   readonly onWithoutRedis: (error: unknown) => void;
 }
 
-/** Other mappers may be first, and answers may be lost. A batch is tried for again soon after that. */
+/** Other mappers may be first. A batch is tried for again soon after that. */
 const ATTEMPTS = 4;
 /** A counter this far ahead of all marks has not been counted there: somebody has written it. */
 const MAX_LEAD = 2 ** 32;
@@ -45,7 +45,7 @@ const MAX_LEAD = 2 ** 32;
 export async function reserveIds(options: ReserveIdsOptions): Promise<ReservedIds> {
   const { marks, count, maxId, onWasted } = options;
   let { floor } = options;
-  let lost: unknown;
+  let isAnswerLost = false;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
     let by: ReservedIds['by'] = 'redis';
     let from = await propose(options, floor);
@@ -61,12 +61,14 @@ export async function reserveIds(options: ReserveIdsOptions): Promise<ReservedId
     } catch (error) {
       if (!(error instanceof OutcomeUnknownError)) throw error;
       onWasted(count);
-      lost = error;
+      // One lost answer is a broken connection. After two, the database does not answer.
+      if (isAnswerLost) throw error;
+      isAnswerLost = true;
       continue;
     }
     floor = Math.max(floor, await marks.read());
   }
-  throw lost ?? new StoreUnavailableError(marks.name, `other mappers took all ids ${ATTEMPTS} times`);
+  throw new StoreUnavailableError(marks.name, `other mappers took all ids ${ATTEMPTS} times`);
 }
 
 /** The id after which the Redis proposes to begin. Undefined when it cannot be used. */

@@ -33,7 +33,8 @@ const KEYS_PER_ID = (62 / 64) ** 2;
 export function poolsSource(open: () => LookedAtStores, shards: readonly string[]): Source {
   return (tell, seen) => {
     const stores = open();
-    const problems = new Map<string, string | null>();
+    /** What the epochs in a pool say, as of its last thorough look. */
+    const doubts = new Map<string, string | undefined>();
     let round = 0;
     const read = async (now: Seen): Promise<Seen> => {
       const isThorough = round % PROBLEMS_EVERY === 0;
@@ -50,14 +51,9 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
             timeoutMs: POOL_MS,
           }),
         );
-        if (isThorough || problem !== undefined)
-          problems.set(name, problem ?? doubtOf(name, epochs, now) ?? null);
-        return {
-          name,
-          level: level ?? null,
-          isSlow: elapsedMs > HEALTHY_MS,
-          problem: problems.get(name) ?? null,
-        };
+        if (isThorough) doubts.set(name, doubtOf(name, epochs, now));
+        const isSlow = elapsedMs > HEALTHY_MS;
+        return { name, level: level ?? null, isSlow, problem: problem ?? doubts.get(name) ?? null };
       } catch {
         return { name, level: null, isSlow: false, problem: null };
       }

@@ -1,8 +1,9 @@
 import type { LinkRules } from '../../db/urls/link-rules.ts';
-import { escapeHtml } from '../http/html.ts';
+import { html } from '../http/html.ts';
 import { toPage } from '../http/page.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
+import { VISITOR_TEXTS } from '../http/visitor-texts.ts';
 
 export interface Preview {
   readonly key: string;
@@ -42,14 +43,16 @@ function toJson({ key, shortUrl, location, rules }: Preview): Record<string, unk
 
 /** The target is text and no link: who reads it decides by himself whether to go there. */
 function toHtml({ shortUrl, location, rules }: Preview): string {
-  const what = rules.image === undefined ? 'leads to' : 'shows a picture, which is at';
+  const texts = VISITOR_TEXTS.preview;
   const leads =
     location === undefined
-      ? `<p>Where <strong>${escapeHtml(shortUrl)}</strong> leads is shown only to those who follow it.</p>`
-      : `<p><strong>${escapeHtml(shortUrl)}</strong> ${what}:</p>
-      <p><code>${escapeHtml(location)}</code></p>`;
-  const password = rules.passwordHash === undefined ? '' : '<p>It asks for a password.</p>';
-  const visits = rules.maxVisits === undefined ? '' : '<p>It can be followed a limited number of times.</p>';
-  const go = `<p><a href="${escapeHtml(shortUrl)}" rel="nofollow">Follow the short link</a></p>`;
-  return toPage('Where this link leads', [leads, password, visits, go].filter(Boolean).join('\n      '));
+      ? html`<p>${texts.hiddenBefore} <strong>${shortUrl}</strong> ${texts.hiddenAfter}</p>`
+      : html`<p><strong>${shortUrl}</strong> ${rules.image === undefined ? texts.leads : texts.shows}:</p>
+          <p><code>${location}</code></p>`;
+  return toPage(
+    texts.title,
+    html`${leads} ${rules.passwordHash !== undefined && html`<p>${texts.password}</p>`}
+      ${rules.maxVisits !== undefined && html`<p>${texts.visits}</p>`}
+      <p><a class="button" href="${shortUrl}" rel="nofollow">${texts.follow}</a></p>`,
+  );
 }

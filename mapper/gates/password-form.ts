@@ -1,7 +1,9 @@
+import { attributes, html } from '../http/html.ts';
 import { PAGE_HEADERS, toPage } from '../http/page.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
 import type { Problem } from '../http/problem.ts';
+import { VISITOR_TEXTS } from '../http/visitor-texts.ts';
 
 /** Longer ones are no password of a link. */
 const MAX_CHARACTERS = 1_024;
@@ -23,16 +25,25 @@ const HEADERS: Readonly<Record<string, string>> = {
  */
 export function passwordForm(problem: Problem): PreparedAnswer {
   const isWrong = problem.code === 'wrong-link-password';
-  const fault = isWrong ? '<p role="alert" id="fault">That was not the password. Try again.</p>' : '';
-  const state = isWrong ? ' aria-invalid="true" aria-describedby="fault"' : '';
+  const { title, hint, label, open, wrong } = VISITOR_TEXTS.password;
+  const fault = isWrong && html`<div class="notice fault"><p role="alert" id="fault">${wrong}</p></div>`;
+  const state = { 'aria-invalid': isWrong && 'true', 'aria-describedby': isWrong && 'fault' };
+  const given = {
+    type: 'password',
+    name: 'password',
+    maxlength: MAX_CHARACTERS,
+    autocomplete: 'current-password',
+    required: true,
+    autofocus: true,
+    ...state,
+  };
   const body = toPage(
-    'This link has a password',
-    `${fault}
+    title,
+    html`${fault}
+      <p class="quiet">${hint}</p>
       <form method="post">
-        <label>Password
-          <input type="password" name="password" maxlength="${MAX_CHARACTERS}"
-            autocomplete="current-password" required autofocus${state}></label>
-        <button>Open the link</button>
+        <label>${label} <input ${attributes(given)} /></label>
+        <button class="button">${open}</button>
       </form>`,
   );
   return pageAnswer({

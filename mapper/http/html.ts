@@ -103,7 +103,7 @@ function readTemplate(strings: TemplateStringsArray): Template {
   // Sources are indented for those who read them.
   const literals = strings.map((literal) => literal.replaceAll(/[ \t]*\n\s*/g, '\n'));
   const places = findPlaces(strings);
-  // Without a blank, the attributes would become a part of the name of the tag, and their quotes mean nothing.
+  // Without a blank, attributes would be a part of the name of the tag, and their quotes mean nothing.
   const separated = literals.map((literal, at) =>
     places[at] === 'tag' && !/\s$/.test(literal) ? `${literal} ` : literal,
   );

@@ -1,33 +1,23 @@
 import { createHash } from 'node:crypto';
-import { escapeHtml } from './html.ts';
+import { html, trusted, type Html } from './html.ts';
+import { LOOK, shortenStyle } from './style-text.ts';
 
-/* The frame of a page for people. It has no script, and loads nothing. */
+/* The frame of a page for those who follow links. It has no script, and loads nothing. */
 
-const STYLE = `
-  :root { color-scheme: light dark; --page: #f3f4f6; --card: #fff; --text: #1c2230; --quiet: #566074;
-    --line: #8a93a6; --main: #1d4ed8; --on-main: #fff; --fault: #b42318; }
-  @media (prefers-color-scheme: dark) {
-    :root { --page: #12151c; --card: #1c212b; --text: #e8ebf1; --quiet: #a8b1c2; --line: #6b7588;
-      --main: #8ab4ff; --on-main: #10182b; --fault: #ff9c92; }
-  }
-  * { box-sizing: border-box; }
-  body { margin: 0; min-height: 100vh; display: grid; place-items: center; padding: 1rem;
-    background: var(--page); color: var(--text); font: 1rem/1.5 system-ui, sans-serif; }
-  main { width: 100%; max-width: 26rem; padding: 2rem; background: var(--card); border-radius: 0.75rem;
-    box-shadow: 0 1px 3px rgb(0 0 0 / 0.2); overflow-wrap: anywhere; }
-  h1 { margin: 0 0 1rem; font-size: 1.5rem; line-height: 1.25; }
-  p { margin: 0 0 1rem; }
-  p:last-child { margin: 0; }
-  [role="alert"] { padding-left: 0.75rem; border-left: 0.25rem solid var(--fault); color: var(--fault); }
-  label { display: block; margin-bottom: 1rem; font-weight: 600; }
-  small { display: block; margin-bottom: 0.5rem; color: var(--quiet); font-weight: 400; font-size: 0.875rem; }
-  input { display: block; width: 100%; margin-top: 0.25rem; padding: 0.625rem 0.75rem; font: inherit;
-    color: inherit; background: transparent; border: 1px solid var(--line); border-radius: 0.375rem; }
-  input[readonly] { margin: 0; padding: 0; border: 0; font-weight: 400; }
-  button { width: 100%; padding: 0.75rem; font: inherit; font-weight: 600; color: var(--on-main);
-    background: var(--main); border: 0; border-radius: 0.375rem; cursor: pointer; }
-  :focus-visible { outline: 3px solid var(--main); outline-offset: 2px; }
-`;
+const STYLE =
+  LOOK +
+  shortenStyle(`
+  body { min-height: 100vh; min-height: 100svh; display: grid; place-items: center; padding: 1rem; }
+  main { width: 100%; max-width: 27rem; overflow-wrap: anywhere; }
+  .brand { display: flex; align-items: center; gap: 0.5rem; margin: 0 0 0.75rem; font-weight: 700; }
+  .brand svg { color: var(--main); }
+  label { margin-bottom: 1.25rem; }
+  label small { display: block; font-weight: 400; }
+  input { margin-top: 0.25rem; font-weight: 400; }
+  input[readonly] { min-height: 0; margin: 0; padding: 0; border: 0; background: none; }
+  .button { width: 100%; }
+  code { display: block; padding: 0.75rem 1rem; background: var(--paper); border-radius: 0.375rem; }
+`);
 
 /** The source in the policy of a page that allows its style, and no other. */
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
@@ -47,22 +37,29 @@ export const PAGE_HEADERS: Readonly<Record<string, string>> = {
 
 export const PAGE_TYPE = 'text/html; charset=utf-8';
 
-/** A page with one card. @param title text; it is escaped. @param content HTML */
-export function toPage(title: string, content: string): string {
-  return `<!doctype html>
-<html lang="en">
-  <head>
-    <meta charset="utf-8">
-    <meta name="viewport" content="width=device-width, initial-scale=1">
-    <title>${escapeHtml(title)} – Keymill</title>
-    <style>${STYLE}</style>
-  </head>
-  <body>
-    <main>
-      <h1>${escapeHtml(title)}</h1>
-      ${content}
-    </main>
-  </body>
-</html>
-`;
+/** The sign of the product, in the colours of the page. */
+export const LOGO = trusted(
+  '<svg width="26" height="26" viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" fill="currentColor"/><g fill="none" stroke="var(--card)" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><circle cx="8.5" cy="12" r="3.5"/><path d="M12 12h7.5M16 12v3M19.5 12v3"/></g></svg>',
+);
+
+/** A page with one card. */
+export function toPage(title: string, content: Html): string {
+  return html`<!doctype html>
+    <html lang="en">
+      <head>
+        <meta charset="utf-8" />
+        <meta name="viewport" content="width=device-width, initial-scale=1" />
+        <title>${title} – Keymill</title>
+        ${trusted(`<style>${STYLE}</style>`)}
+      </head>
+      <body>
+        <main>
+          <p class="brand">${LOGO}Keymill</p>
+          <div class="card">
+            <h1>${title}</h1>
+            ${content}
+          </div>
+        </main>
+      </body>
+    </html> `.text;
 }

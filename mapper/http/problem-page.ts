@@ -1,9 +1,10 @@
 import { acceptedWeight } from './accepted-weight.ts';
-import { escapeHtml } from './html.ts';
+import { html } from './html.ts';
 import { PAGE_HEADERS, PAGE_TYPE, toPage } from './page.ts';
 import { prepareProblem, type PreparedAnswer } from './plain-answer.ts';
 import type { Problem } from './problem.ts';
 import type { RequestFacts } from './request-facts.ts';
+import { VISITOR_TEXTS } from './visitor-texts.ts';
 
 /** The problems for which people get a page. Only programs cause the others. */
 const WITH_PAGE: readonly number[] = [401, 404, 410, 429, 503];
@@ -16,7 +17,12 @@ export function prepareFor(request: RequestFacts, problem: Problem): PreparedAns
 
 /** A problem as a page. Its headers are those of the problem, and those of a page. */
 export function preparePage(problem: Problem): PreparedAnswer {
-  const body = toPage(problem.title, `<p>${escapeHtml(problem.message)}</p>`);
+  const { title, text, wayOut } = VISITOR_TEXTS.problems[problem.code] ?? { title: problem.title };
+  const body = toPage(
+    title,
+    html`<p>${text ?? problem.message}</p>
+      ${wayOut !== undefined && html`<p>${wayOut}</p>`}`,
+  );
   return pageAnswer({ status: problem.status, reason: problem.title, body, headers: problem.headers });
 }
 

@@ -84,7 +84,7 @@ function searchForm(given: Readonly<Record<string, string>>): Html {
     html`<div class="field"><label for="field-${name}">${label}</label><input id="field-${name}" name="${name}" value="${given[name] ?? ''}" placeholder="${placeholder}" maxlength="254" autocomplete="off"></div>`;
   return html`<form method="get" action="/admin/links" class="search" role="search">
 ${text('q', 'Search', 'title, target or key')}
-${text('host', 'Host of the target', 'example.com')}
+${text('host', 'Host', 'example.com')}
 ${text('owner', 'Owner', 'email or id')}
 ${text('unique_id', 'Key', 'QFXOHkP7')}
 <div class="field"><label for="field-state">State</label><select id="field-state" name="state">${STATES.map(

@@ -76,14 +76,23 @@ const TYPES = [
   ['308', '308: for ever, keeps the method'],
 ] as const;
 
-/** A part that is open when something in it is filled in or wrong. */
-function section(title: string, names: readonly string[], state: FormState, content: Html): Html {
-  const isOf = (name: string): boolean => names.includes(name.split('.')[0] ?? '');
-  const isFaulty = state.problem?.errors?.some((error) => isOf(error.field)) === true;
-  const isUsed = [...state.values].some(
-    ([name, value]) => isOf(name) && value !== '' && !isUsual(name, value),
-  );
-  return html`<details class="more" ${attributes({ open: isFaulty || isUsed })}><summary>${title}</summary>
+/** A part that is open when something in it is wrong. Closed, it says what is filled in. */
+function section(
+  title: string,
+  names: readonly (keyof typeof LABELS)[],
+  state: FormState,
+  content: Html,
+): Html {
+  const nameOf = (field: string): string => field.split('.')[0] ?? '';
+  const isFaulty = (name: string): boolean =>
+    state.problem?.errors?.some(({ field: at }) => nameOf(at) === name) === true;
+  const isUsed = (name: string): boolean =>
+    [...state.values].some(
+      ([field, value]) => nameOf(field) === name && value !== '' && !isUsual(field, value),
+    );
+  const used = names.filter(isUsed).map((name) => LABELS[name]);
+  return html`<details class="more" ${attributes({ open: names.some(isFaulty) })}>
+<summary>${title}${used.length > 0 && html` <small>given: ${used.join(', ')}</small>`}</summary>
 <div>${content}</div></details>`;
 }
 

@@ -146,6 +146,6 @@ function endCard({ deleted_at: deletedAt }: WholeLink, etag: string, path: strin
 
 /** A title of a window has no room for more. */
 function shortened(text: string): string {
-  const characters = [...text];
-  return characters.length <= 80 ? text : `${characters.slice(0, 79).join('')}…`;
+  // A character of which one half is cut off is shown as one that is not known.
+  return text.length <= 80 ? text : `${text.slice(0, 79).toWellFormed()}…`;
 }

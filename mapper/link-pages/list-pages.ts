@@ -62,21 +62,19 @@ function choiceOf(query: URLSearchParams): ListChoice {
   };
 }
 
+const DONE: Readonly<Partial<Record<string, string>>> = {
+  add: 'got the tag.',
+  remove: 'lost the tag.',
+  delete: 'deleted. Deleted links can be restored for 30 days.',
+};
+
 /** What a form has done that has led here. The numbers are nothing but words, so anybody may make them up. */
 function doneOf(query: URLSearchParams): string | undefined {
   const count = Number(query.get('count'));
   if (!Number.isInteger(count) || count < 1 || count > 1_000) return undefined;
   const links = count === 1 ? '1 link' : `${count} links`;
-  switch (query.get('done')) {
-    case 'add':
-      return `${links} got the tag.`;
-    case 'remove':
-      return `${links} lost the tag.`;
-    case 'delete':
-      return `${links} deleted. Deleted links can be restored for 30 days.`;
-    default:
-      return undefined;
-  }
+  const what = DONE[query.get('done') ?? ''];
+  return what === undefined ? undefined : `${links} ${what}`;
 }
 
 /** @throws Problem for everything that is not wrong with what is looked for */

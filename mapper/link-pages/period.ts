@@ -53,7 +53,8 @@ export function periodOf(
   const name = isPeriod(asked.period) ? asked.period : '30d';
   const wanted = asked.tz ?? 'UTC';
   const found = wanted === '' || wanted.length > 64 ? undefined : Zone.find(wanted, nowMs);
-  const zone = found ?? (Zone.find('UTC', nowMs) as Zone);
+  const zone = found ?? Zone.find('UTC', nowMs);
+  if (zone === undefined) throw new Error('the platform does not know UTC');
   const today = zone.dayOf(nowMs);
   const unit = name === 'all' ? unitOfAll(createdAt, nowMs) : UNITS[name];
   const from = fromOf(name, today, nowMs);

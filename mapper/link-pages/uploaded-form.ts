@@ -26,25 +26,25 @@ export async function openUploadedForm(
 ): Promise<UploadedForm> {
   const fields = new URLSearchParams();
   const begun = Promise.withResolvers<BusboyFileStream>();
+  const opened: { stream?: BusboyFileStream } = {};
   const parser = createParser(contentType);
   parser
     .on('field', (name: string | undefined, value) => fields.append(name ?? '', value))
     .on('file', (_: string | undefined, stream) => {
       // Whoever reads it gets the error too. The parser says the same of a form that breaks off.
       stream.on('error', () => undefined);
+      opened.stream = stream;
       begun.resolve(stream);
     })
     .on('error', (cause) => fail(malformed(cause)))
     .once('finish', () => begun.reject(invalidFields([NO_FILE])));
-  let stream: BusboyFileStream | undefined;
   const fail = (fault: Error): void => {
     begun.reject(fault);
-    stream?.destroy(fault);
+    opened.stream?.destroy(fault);
     parser.destroy();
   };
   void pump(pieces, parser).catch(fail);
-  stream = await begun.promise;
-  return { fields, file: stream, close: () => fail(new Problem('incomplete')) };
+  return { fields, file: await begun.promise, close: () => fail(new Problem('incomplete')) };
 }
 
 /** Hands on a piece when the parser has taken the one before, so that a slow reader makes the client wait. */

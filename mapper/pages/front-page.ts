@@ -56,9 +56,10 @@ function frontPage(state: FormState, site: Site, isOwner: boolean): Page {
     isPublic: true,
     content: html`<h1 class="hero">Make a long address short.</h1>
       <p class="lead quiet">
-        Keymill gives it a short one that always leads there, can be read aloud, and fits on a poster.
+        Keymill is a link shortener: you get a short link and a QR code that lead there, from a message, a
+        slide or a poster.
       </p>
-      <div class="card shorten">${shortenForm(state, { publicUrl, isOwner })}</div>
+      <div class="card above">${shortenForm(state, { publicUrl, isOwner })}</div>
       ${
         !isOwner &&
         hasAccounts &&
@@ -111,7 +112,7 @@ function madePage(key: string, { longUrl }: FoundForPage, site: Site, isOwner: b
           ${isOwner && buttonLink(`/urls/${encodeURIComponent(key)}`, 'Edit and statistics', { kind: 'plain' })}
         </p>
       </div>
-      <figure class="qr">
+      <figure>
         ${trusted(picture.replace('<svg ', '<svg role="img" aria-label="QR code of the short link" '))}
         <figcaption>
           ${trusted(`<a download="${encodeURIComponent(key)}.svg" href="${address}">Save the QR code</a>`)}

@@ -1,7 +1,7 @@
 import type { Identity } from '../auth/identities.ts';
 import { isAllowed } from '../auth/scopes.ts';
 import { attributes, escapeHtml, html, trusted, type Html } from '../http/html.ts';
-import { PAGE_HEADERS } from '../http/page.ts';
+import { LOGO, PAGE_HEADERS } from '../http/page.ts';
 import { pathOf } from './assets.ts';
 import { button } from './components.ts';
 
@@ -85,10 +85,6 @@ export function toDocument(
       </body>
     </html> `.text;
 }
-
-const LOGO = trusted(
-  '<svg width="26" height="26" viewBox="0 0 24 24" aria-hidden="true"><rect width="24" height="24" rx="6" fill="currentColor"/><g fill="none" stroke="var(--card)" stroke-width="2.2" stroke-linecap="round" stroke-linejoin="round"><circle cx="8.5" cy="12" r="3.5"/><path d="M12 12h7.5M16 12v3M19.5 12v3"/></g></svg>',
-);
 
 function navigation({ hasAccounts, isSignupOpen }: Site, { identity, path }: Reader): Html[] {
   const entry = (to: string, label: string): Html => {

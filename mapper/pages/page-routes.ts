@@ -99,18 +99,24 @@ export class PageRoutes {
   readonly #router: Router;
   readonly #options: PageRoutesOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
+  /** The paths of the API without a parameter. */
+  readonly #fixed: ReadonlySet<string>;
 
   constructor(router: Router, options: PageRoutesOptions) {
     this.#router = router;
     this.#options = options;
     this.site = options.site;
     this.#endpoints = new Map(options.endpoints.map((endpoint) => [endpoint.name, endpoint]));
+    this.#fixed = new Set(
+      options.endpoints.map((endpoint) => endpoint.path).filter((path) => !path.includes('{')),
+    );
   }
 
   /** A page. Its addition must come before that of an endpoint of the same path. */
   get(path: string, options: RouteOptions, show: (request: PageRequest) => Promise<PageReply>): void {
     this.#router.get(path, async (ctx, next) => {
       if (options.isShared === true && !wantsPage(ctx.get('Accept'))) return next();
+      if (this.#isOther(ctx, path)) return next();
       return this.#answer(ctx, options, async () => show(await this.#open(ctx, options)));
     });
   }
@@ -122,7 +128,7 @@ export class PageRoutes {
   post(path: string, options: RouteOptions, send: (request: FormRequest) => Promise<PageReply>): void {
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = isForm(ctx.get('Content-Type')) && wantsPage(ctx.get('Accept'));
-      if (!isFromBrowser && options.isShared === true) return next();
+      if ((!isFromBrowser && options.isShared === true) || this.#isOther(ctx, path)) return next();
       return this.#answer(ctx, options, async () => {
         if (!isFromBrowser) throw new Problem('wrong-type');
         if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
@@ -136,7 +142,7 @@ export class PageRoutes {
   upload(path: string, options: RouteOptions, send: (request: UploadRequest) => Promise<PageReply>): void {
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = ctx.is(WITH_FILE) === WITH_FILE && wantsPage(ctx.get('Accept'));
-      if (!isFromBrowser && options.isShared === true) return next();
+      if ((!isFromBrowser && options.isShared === true) || this.#isOther(ctx, path)) return next();
       return this.#answer(ctx, options, async () => {
         if (!isFromBrowser) throw new Problem('wrong-type');
         if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
@@ -145,6 +151,11 @@ export class PageRoutes {
         return send({ ...request, stream });
       });
     });
+  }
+
+  /** `/urls/export` is no link with the key `export`. */
+  #isOther(ctx: RouterContext, path: string): boolean {
+    return ctx.path !== path && this.#fixed.has(ctx.path);
   }
 
   async #answer(ctx: RouterContext, options: RouteOptions, make: () => Promise<PageReply>): Promise<void> {

@@ -1,4 +1,4 @@
-import { html } from '../http/html.ts';
+import { html, type Html } from '../http/html.ts';
 import { notice } from './components.ts';
 import { checkbox, field, form, freshForm, type FormState } from './form.ts';
 import { addKeyPages } from './key-pages.ts';
@@ -41,39 +41,48 @@ export function addSettingsPages(pages: PageRoutes): void {
       async (state) => profilePage(await profileOf(request), state, false),
     ),
   );
-  pages.get('/settings/password', SIGNED_IN, async ({ query }) =>
-    passwordPage(freshForm(), query.get('done') === 'changed'),
+  pages.get('/settings/password', SIGNED_IN, async (request) =>
+    passwordPage(await profileOf(request), freshForm(), request.query.get('done') === 'changed'),
   );
-  pages.post('/settings/password', SIGNED_IN, async ({ form: fields, call }) =>
+  pages.post('/settings/password', SIGNED_IN, async (request) =>
     tryForm(
-      fields,
+      request.form,
       async () => {
+        const { form: fields, call } = request;
         const body = { current: fields.get('current') ?? '', new: fields.get('new') ?? '' };
         const { session } = await call('changePassword', { body });
         return { location: '/settings/password?done=changed', ...(session !== undefined && { session }) };
       },
-      (state) => passwordPage(state, false),
+      async (state) => passwordPage(await profileOf(request), state, false),
     ),
   );
   addKeyPages(pages);
   addWebhookPages(pages);
-  pages.get('/settings/delete', SIGNED_IN, async () => deletionPage(freshForm()));
-  pages.post('/settings/delete', SIGNED_IN, async ({ form: fields, call }) =>
+  pages.get('/settings/delete', SIGNED_IN, async (request) =>
+    deletionPage(await profileOf(request), freshForm()),
+  );
+  pages.post('/settings/delete', SIGNED_IN, async (request) =>
     tryForm(
-      fields,
+      request.form,
       async () => {
+        const { form: fields, call } = request;
         const isAlso = fields.get('delete_links') === 'true';
         const body = { password: fields.get('password') ?? '', delete_links: isAlso };
         await call('deleteAccount', { body });
         return { location: '/login?done=deleted', session: null };
       },
-      deletionPage,
+      async (state) => deletionPage(await profileOf(request), state),
     ),
   );
 }
 
 async function profileOf({ call }: PageRequest): Promise<User> {
   return (await call('getProfile')).body as User;
+}
+
+/** For managers of passwords. */
+function usernameOf({ email }: User): Html {
+  return html`<input name="username" value="${email}" autocomplete="username" hidden />`;
 }
 
 function profilePage({ email }: User, state: FormState, isSaved: boolean): Page {
@@ -92,7 +101,7 @@ function profilePage({ email }: User, state: FormState, isSaved: boolean): Page 
   );
 }
 
-function passwordPage(state: FormState, isChanged: boolean): Page {
+function passwordPage(user: User, state: FormState, isChanged: boolean): Page {
   return settingsPage(
     '/settings/password',
     'Password',
@@ -103,6 +112,7 @@ function passwordPage(state: FormState, isChanged: boolean): Page {
       <div class="card">
         <p class="quiet">Changing it ends all other sessions. API keys go on.</p>
         ${form({ action: '/settings/password', submit: 'Change the password', state, labels: PASSWORD }, [
+          usernameOf(user),
           field({
             name: 'current',
             label: PASSWORD.current,
@@ -126,7 +136,7 @@ function passwordPage(state: FormState, isChanged: boolean): Page {
   );
 }
 
-function deletionPage(state: FormState): Page {
+function deletionPage(user: User, state: FormState): Page {
   const options = { action: '/settings/delete', submit: 'Delete my account', state, labels: DELETION };
   return settingsPage(
     '/settings/delete',
@@ -137,6 +147,7 @@ function deletionPage(state: FormState): Page {
         without an owner: nobody can change them any more, you neither. Export them first if you want a list.
       </p>
       ${form({ ...options, isDangerous: true }, [
+        usernameOf(user),
         checkbox({
           name: 'delete_links',
           label: DELETION.delete_links,

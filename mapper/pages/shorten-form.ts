@@ -1,5 +1,6 @@
 import { attributes, html, type Html } from '../http/html.ts';
-import { field, form, select, type FormState } from './form.ts';
+import { button } from './components.ts';
+import { faultsOf, field, select, type FormState } from './form.ts';
 import { given } from './try-form.ts';
 
 const LABELS = {
@@ -29,17 +30,20 @@ export function shortenForm(state: FormState, { publicUrl, isOwner }: ShortenFor
   const { values } = state;
   const isOpen = [...values.keys()].some((name) => name !== 'long_url' && given(values, name) !== null);
   const host = publicUrl.replace(/^https?:\/\//, '');
-  return form({ action: '/urls', submit: 'Shorten', state, labels: LABELS }, [
-    field({
-      name: 'long_url',
-      label: LABELS.long_url,
-      type: 'url',
-      placeholder: 'https://',
-      state,
-      isRequired: true,
-      hasFocus: state.problem === undefined,
-    }),
-    html`<details ${attributes({ open: isOpen })}>
+  return html`<form method="post" action="/urls">
+    ${faultsOf(state, LABELS)}
+    <div class="ask">
+      ${field({
+        name: 'long_url',
+        label: LABELS.long_url,
+        type: 'url',
+        placeholder: 'https://',
+        state,
+        isRequired: true,
+        hasFocus: state.problem === undefined,
+      })}${button('Shorten')}
+    </div>
+    <details ${attributes({ open: isOpen })}>
       <summary>Options</summary>
       <div class="options">
         ${field({
@@ -72,8 +76,8 @@ export function shortenForm(state: FormState, { publicUrl, isOwner }: ShortenFor
           ]
         }
       </div>
-    </details>`,
-  ]);
+    </details>
+  </form>`;
 }
 
 /** The body of `POST /urls` that the form asks for. What is empty is left out. */

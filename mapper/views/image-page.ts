@@ -3,6 +3,10 @@ import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { escapeHtml } from '../http/html.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
+import { LOOK, shortenStyle } from '../http/style-text.ts';
+import { VISITOR_TEXTS } from '../http/visitor-texts.ts';
+
+const TEXTS = VISITOR_TEXTS.image;
 
 export interface ShownImage {
   readonly image: ImageFacts;
@@ -23,16 +27,13 @@ export interface ShownImage {
  * be seen: they keep a readable size, and one scrolls along them. Behind a transparent picture there are
  * light squares in both colour schemes, because most of those are drawn for a light page.
  */
-const STYLE = `
-  :root { color-scheme: light dark; --page: #f3f4f6; --text: #1c2230; --quiet: #566074; --main: #1d4ed8;
-    --edge: rgb(0 0 0 / 0.12); }
-  @media (prefers-color-scheme: dark) {
-    :root { --page: #12151c; --text: #e8ebf1; --quiet: #a8b1c2; --main: #8ab4ff; --edge: rgb(255 255 255 / 0.16); }
-  }
-  * { box-sizing: border-box; }
-  body { margin: 0; min-height: 100vh; min-height: 100svh; display: grid; place-items: center;
-    padding: clamp(1rem, 3vw, 2.5rem); background: var(--page); color: var(--text);
-    font: 1rem/1.5 system-ui, sans-serif; }
+const STYLE =
+  LOOK +
+  shortenStyle(`
+  :root { --edge: rgb(0 0 0 / 0.12); }
+  @media (prefers-color-scheme: dark) { :root { --edge: rgb(255 255 255 / 0.16); } }
+  body { min-height: 100vh; min-height: 100svh; display: grid; place-items: center;
+    padding: clamp(1rem, 3vw, 2.5rem); }
   main { width: 100%; min-width: 0; }
   figure { margin: 0; display: grid; justify-items: center; gap: 1.25rem; }
   .view { display: block; max-width: 100%; border-radius: 0.5rem; overflow: hidden; }
@@ -52,8 +53,7 @@ const STYLE = `
   p { margin: 0; display: flex; flex-wrap: wrap; justify-content: center; align-items: baseline;
     column-gap: 0.75rem; color: var(--quiet); font-size: 0.9375rem; }
   p a { color: var(--main); padding: 0.375rem 0.25rem; }
-  :focus-visible { outline: 3px solid var(--main); outline-offset: 2px; }
-`;
+`);
 
 const STYLE_SOURCE = `'sha256-${createHash('sha256').update(STYLE).digest('base64')}'`;
 
@@ -71,12 +71,11 @@ export function imagePage(shown: ShownImage): PreparedAnswer {
 
 function toHtml(shown: ShownImage): string {
   const { image, title, path, shortUrl, imageUrl, isHidden } = shown;
-  const name = title === '' ? 'Untitled picture' : title;
+  const name = title === '' ? TEXTS.untitled : title;
   const [heading, quietly] = [escapeHtml(name), title === '' ? ' class="none"' : ''];
   const facts = factsOf(image);
   const src = escapeHtml(path);
-  const scrolls =
-    shapeOf(image) === ' wide' ? ` tabindex="0" role="group" aria-label="The whole picture"` : '';
+  const scrolls = shapeOf(image) === ' wide' ? ` tabindex="0" role="group" aria-label="${TEXTS.whole}"` : '';
   const board = image.type === 'jpeg' ? '' : ' class="clear"';
   return `<!doctype html>
 <html lang="en">
@@ -94,7 +93,7 @@ function toHtml(shown: ShownImage): string {
         <div class="view${shapeOf(image)}"${scrolls}><a href="${src}"><img src="${src}" width="${image.width}" height="${image.height}" alt="${heading}"${board}></a></div>
         <figcaption>
           <h1 dir="auto"${quietly}>${heading}</h1>
-          <p><span>${facts}</span> <a href="${src}">Open the original</a></p>
+          <p><span>${facts}</span> <a href="${src}">${TEXTS.original}</a></p>
         </figcaption>
       </figure>
     </main>

@@ -81,7 +81,7 @@ export const VARIABLES = {
   ADMIN_PORT: { meaning: 'admin port; 0 picks a free one', default: '0' },
   ADMIN_TOKEN: {
     meaning:
-      'token that the admin port wants for everything but livez, readyz and metrics; the same in all processes of a cluster, 16 to 512 characters (openssl rand -hex 32)',
+      'token that the admin port wants for everything but livez, readyz and metrics, and a browser once for its dashboard; the same in all processes of a cluster, 16 to 512 characters (openssl rand -hex 32)',
     default: 'none: everything else is refused, and no key can be recycled',
     secret: true,
   },

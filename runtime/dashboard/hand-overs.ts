@@ -34,12 +34,12 @@ export function spansOf(events: readonly TimelineEvent[], lock: LockSeen | undef
     if (open !== undefined && toMs > beginMs) spans.push({ ...open, toMs });
     open = undefined;
   };
-  for (const { kind, atMs, what: owner, epoch } of events) {
+  for (const { kind, atMs, what: owner, epoch } of inOrder(events)) {
     if (kind === 'taken') {
       close(atMs);
       open = { owner, fromMs: atMs, epoch };
     } else if (kind === 'ready' && open?.owner === owner) open = { ...open, epoch };
-    else if (kind === 'freed' && (open === undefined || open.owner === owner)) {
+    else if (kind === 'freed') {
       // Taken before the events begin.
       if (open === undefined && spans.length === 0) open = { owner, fromMs: beginMs, epoch };
       close(atMs);
@@ -63,10 +63,8 @@ export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
   const freed = new Map<string, TimelineEvent>();
   const holders = new Map<string, string>();
   const found: HandOver[] = [];
-  for (const { kind, atMs, subject: shard, what, epoch } of events) {
+  for (const { kind, atMs, subject: shard, what, epoch } of inOrder(events)) {
     if (kind === 'freed') {
-      // The clocks of two hosts differ: the next holder has been told of already.
-      if (holders.has(shard) && holders.get(shard) !== what) continue;
       freed.set(shard, { id: '', atMs, kind, subject: shard, what, epoch });
       holders.set(shard, what);
     } else if (kind === 'taken') {
@@ -82,4 +80,27 @@ export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
     }
   }
   return found.toReversed();
+}
+
+/**
+ * The end of a reign before the begin of the next one. The next holder has written the begin, by its own
+ * clock, and others have noticed the end a moment later.
+ */
+export function inOrder(events: readonly TimelineEvent[]): readonly TimelineEvent[] {
+  const ordered: TimelineEvent[] = [];
+  for (const event of events) {
+    const at =
+      event.kind === 'freed'
+        ? ordered.findLastIndex(({ kind, subject }) => kind === 'taken' && subject === event.subject)
+        : -1;
+    const last = ordered[at];
+    if (last === undefined || reignOf(last) === reignOf(event)) ordered.push(event);
+    else ordered.splice(at, 0, { ...event, atMs: Math.min(event.atMs, last.atMs) });
+  }
+  return ordered;
+}
+
+/** Shard, holder and begin. */
+function reignOf({ id }: TimelineEvent): string {
+  return id.slice(id.indexOf(' '));
 }

@@ -3,7 +3,7 @@ import { quantileOf, sumOfRates } from './figures.ts';
 import { html, type Html } from './html.ts';
 import type { Alarm, Facts, MemberSeen, Rates, Seen } from './seen.ts';
 import { drainOf } from './store-blocks.ts';
-import { count, latency, left, rate, several } from './words.ts';
+import { about, count, latency, left, rate, several } from './words.ts';
 
 /** What is wrong, before everything else. */
 export function alarmsBlock(alarms: readonly Alarm[], silent: readonly string[], isRead: boolean): Block {
@@ -56,7 +56,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
           ],
           [
             'Unused keys',
-            count(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
+            about(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
             'in the keys-dbs',
           ],
         ] satisfies [string, string, string][])

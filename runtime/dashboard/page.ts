@@ -1,4 +1,4 @@
-import { html, type Html } from './html.ts';
+import { Html, html } from './html.ts';
 import type { Facts } from './seen.ts';
 
 /** Where the page finds its own files. */
@@ -8,16 +8,15 @@ export interface AssetPaths {
   readonly icon: string;
 }
 
-/** The whole page. @param blocks drawn HTML */
+/** The whole page. @param blocks drawn HTML @param now ISO 8601 UTC */
 export function dashboardPage(facts: Facts, assets: AssetPaths, blocks: string, now: string): string {
-  const { id, kind } = facts;
   return document(
-    `${id} – Keymill`,
+    facts.id,
     assets,
     html`<header>
         <div>
           <p class="brand">Keymill</p>
-          <h1>Dashboard of ${kind} ${id}</h1>
+          <h1>Dashboard of ${facts.id}</h1>
         </div>
         <p id="live" role="status">As of ${now.slice(11, 19)} UTC. <a href="/dashboard">Look again</a></p>
         <div class="controls">
@@ -26,27 +25,30 @@ export function dashboardPage(facts: Facts, assets: AssetPaths, blocks: string, 
         </div>
       </header>
       <div id="said" class="unseen" role="log" aria-live="polite"></div>
-      <main id="main"></main>`,
-    html`</main>
-<footer><p>Times are UTC. This page is of one process, and shows the cluster as that process sees it. Nothing is read while nobody looks.</p></footer>`,
-    blocks,
-    assets.script,
+      <main id="main">${new Html(blocks)}</main>
+      <footer>
+        <p>
+          Times are UTC. This is the cluster as one process sees it, the ${facts.kind} ${facts.id}. Nothing is
+          read while nobody looks.
+        </p>
+      </footer>`,
+    html`<script src="${assets.script}" defer></script>`,
   );
 }
 
 /** Asks for the token. @param fault why the last one was refused */
-export function loginPage({ id, kind }: Facts, assets: AssetPaths, fault?: string): string {
+export function loginPage({ id }: Facts, assets: AssetPaths, fault?: string): string {
   return document(
-    `Sign in – Keymill`,
+    'Sign in',
     assets,
     html`<main id="main" class="login">
       <p class="brand">Keymill</p>
-      <h1>Dashboard of ${kind} ${id}</h1>
+      <h1>Dashboard of ${id}</h1>
       ${fault !== undefined && html`<p class="fault" role="alert" id="fault">${fault}</p>`}
       <form method="post" action="/dashboard/login">
         <label for="token">Admin token</label>
         <p class="quiet" id="hint">
-          The value of <code>KEYMILL_ADMIN_TOKEN</code>, which <code>cluster.json</code> has too.
+          The value of <code>KEYMILL_ADMIN_TOKEN</code>. It is in <code>cluster.json</code> too.
         </p>
         <input
           id="token"
@@ -54,56 +56,43 @@ export function loginPage({ id, kind }: Facts, assets: AssetPaths, fault?: strin
           type="password"
           autocomplete="current-password"
           required
-          aria-describedby="hint${fault !== undefined && ' fault'}"
-          ${fault !== undefined && html` aria-invalid="true"`}
+          aria-describedby="${fault === undefined ? 'hint' : 'hint fault'}"
+          aria-invalid="${fault === undefined ? 'false' : 'true'}"
         />
         <button class="main">Sign in</button>
       </form>
     </main>`,
-    html``,
-    '',
-    undefined,
   );
 }
 
 /** Says why there is no page. */
 export function refusalPage(title: string, reason: string, assets: AssetPaths): string {
   return document(
-    `${title} – Keymill`,
+    title,
     assets,
     html`<main id="main" class="login">
       <p class="brand">Keymill</p>
       <h1>${title}</h1>
       <p>${reason}</p>
     </main>`,
-    html``,
-    '',
-    undefined,
   );
 }
 
-function document(
-  title: string,
-  { style, icon }: AssetPaths,
-  before: Html,
-  after: Html,
-  blocks: string,
-  script: string | undefined,
-): string {
+function document(title: string, { style, icon }: AssetPaths, body: Html, script?: Html): string {
   return html`<!doctype html>
     <html lang="en">
       <head>
         <meta charset="utf-8" />
         <meta name="viewport" content="width=device-width, initial-scale=1" />
         <meta name="color-scheme" content="light dark" />
-        <title>${title}</title>
+        <title>${title} – Keymill</title>
         <link rel="icon" href="${icon}" type="image/svg+xml" />
         <link rel="stylesheet" href="${style}" />
-        ${script !== undefined && html`<script src="${script}" defer></script>`}
+        ${script}
       </head>
       <body>
         <a class="skip" href="#main">To the content</a>
-        ${before}
+        ${body}
       </body>
-    </html> `.text.concat(blocks, after.text, '\n</body></html>\n');
+    </html>`.text;
 }

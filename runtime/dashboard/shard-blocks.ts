@@ -1,5 +1,5 @@
 import { ageOf, plainBlock, stateWord, tableBlock, timeOf, type Block } from './block.ts';
-import { handOversOf, spansOf, type Span } from './hand-overs.ts';
+import { handOversOf, inOrder, spansOf, type Span } from './hand-overs.ts';
 import { html, type Html } from './html.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
 import { TIMELINE_MS } from './timeline.ts';
@@ -167,7 +167,7 @@ export function sentencesOf(events: readonly TimelineEvent[]): Sentence[] {
 /** Shards that were given back or lost, and that nobody has taken since. */
 function freeNow(events: readonly TimelineEvent[]): Sentence[] {
   const last = new Map<string, TimelineEvent>();
-  for (const event of events)
+  for (const event of inOrder(events))
     if (event.kind === 'taken' || event.kind === 'freed') last.set(event.subject, event);
   return [...last.values()]
     .filter(({ kind }) => kind === 'freed')

@@ -5,6 +5,12 @@ export function count(value: number | null | undefined): string {
   return value === null || value === undefined ? '–' : Math.round(value).toLocaleString('en-US');
 }
 
+/** A large number at a glance: `65.9 million`; up to a million as it is. */
+export function about(value: number): string {
+  if (value < 1e6) return count(value);
+  return value < 1e9 ? `${(value / 1e6).toFixed(1)} million` : `${(value / 1e9).toFixed(1)} billion`;
+}
+
 /** A rate: `0`, `0.4`, `12`, `1,340`. */
 export function rate(value: number | undefined): string {
   if (value === undefined) return '–';

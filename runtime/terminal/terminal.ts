@@ -61,6 +61,6 @@ export function bare(block: readonly string[]): string[] {
 }
 
 /** Writes a remark to stderr. Passwords in addresses are hidden. */
-export function note(terminal: Terminal, text: string): void {
+export function note(terminal: Pick<Terminal, 'stderr'>, text: string): void {
   terminal.stderr.write(`${visible(hideCredentials(text), '\n\t')}\n`);
 }

@@ -4,6 +4,7 @@ import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { compileMapper } from './compile-mapper.ts';
 import { describeCluster } from './describe.ts';
 import { addressesOf, blobsOf, numbered, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
@@ -67,8 +68,10 @@ export async function bringUp(
   };
   const launch: Launch = { ...context, onSpawn };
   try {
-    await startLogKeeper(launch);
+    const compiling = isSmall(shape) && !isAnythingRunning(state) ? compileMapper(signal) : undefined;
     await startServers(shape, launch);
+    await compiling;
+    await startLogKeeper(launch);
     if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
     return options.serversOnly ? undefined : await startMembers({ options, shape, addresses }, launch);

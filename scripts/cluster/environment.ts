@@ -79,6 +79,9 @@ const LOCAL_DEFAULTS = {
   KEYMILL_SIGNUP: 'open',
 };
 
+/** The same for a cluster with little memory. */
+const SMALL_DEFAULTS = { KEYMILL_CACHE_MAX_BYTES: String(16 * 2 ** 20) };
+
 /** The variables that describe Redis and the databases. The values contain passwords. */
 export function storeVariables({
   redis,
@@ -98,7 +101,7 @@ export function storeVariables({
 
 interface ProcessSettings {
   readonly runDir: RunDir;
-  readonly state: Pick<State, 'token' | 'adminToken'>;
+  readonly state: Pick<State, 'token' | 'adminToken' | 'setup'>;
   readonly addresses: Addresses;
   /** The variables of this one process: its id and ports. */
   readonly own: Readonly<Record<string, string>>;
@@ -122,6 +125,7 @@ export function processEnvironment({ runDir, state, addresses, own }: ProcessSet
   const blobs = blobsOf(runDir, inherited);
   return {
     ...LOCAL_DEFAULTS,
+    ...(state.setup.memory === 'small' && SMALL_DEFAULTS),
     ...(blobs !== undefined && { KEYMILL_BLOBS: blobs }),
     ...inherited,
     ...ours,

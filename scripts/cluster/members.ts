@@ -16,7 +16,7 @@ import { stopRecorded } from './stop.ts';
  * The young generation of V8 is 4 MB instead of 32, and V8 prefers small code and a small heap to the last
  * bit of speed: 25 MB less at rest. A mapper with these flags still follows thousands of links in a second.
  */
-const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--optimize-for-size', '--expose-gc'];
+export const SMALL_NODE_FLAGS = ['--max-semi-space-size=2', '--optimize-for-size', '--expose-gc'];
 
 type MemberKind = Extract<Kind, 'producer' | 'mapper'>;
 
@@ -192,12 +192,13 @@ async function startMember(
 function fingerprintOf(
   addresses: Addresses,
   own: MemberSpec['own'],
-  { adminToken = '', setup }: Pick<State, 'adminToken' | 'setup'>,
+  { adminToken = '', setup: { memory } }: Pick<State, 'adminToken' | 'setup'>,
 ): string {
   const variables = Object.keys(own).length > 0 ? JSON.stringify(own) : '';
-  const memory = setup.memory === 'small' ? 'small' : '';
+  // The usual size adds nothing, so that no mapper of an older version counts as outdated.
+  const size = memory === 'small' ? memory : '';
   return createHash('sha256')
-    .update(JSON.stringify(addresses) + variables + adminToken + memory)
+    .update(JSON.stringify(addresses) + variables + adminToken + size)
     .digest('hex')
     .slice(0, 16);
 }

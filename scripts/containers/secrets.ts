@@ -3,7 +3,7 @@ import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { storeVariables } from '../cluster/environment.ts';
 import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
-import { addressesIn, type Passwords } from './addresses.ts';
+import { addressesIn, PORTS, type Passwords } from './addresses.ts';
 
 /** The secrets of a cluster in containers. Its data depends on them, so they never change. */
 export interface Secrets extends Passwords {
@@ -39,8 +39,8 @@ export interface Settings {
 
 /**
  * Adds the missing variables to compose's env file, and the missing secrets to the folder from which
- * docker-compose.yml and deploy/swarm.yml read them. Never changes an existing variable or secret. It also
- * writes the key secret to the run folder, where the operator's command reads it.
+ * docker-compose.yml, docker-compose.small.yml and deploy/swarm.yml read them. Never changes an existing
+ * variable or secret. It also writes the key secret to the run folder, where the operator's command reads it.
  */
 export function ensureSettings(
   envFile: string,
@@ -92,10 +92,23 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
   const stores = storeVariables(addressesIn(secrets, (service) => service));
   for (const [variable, value] of Object.entries(stores))
     writeSecret(join(runDir.secrets, fileOf(variable)), value);
+  const small = smallStores(secrets);
+  for (const [name, value] of Object.entries(small))
+    writeSecret(join(runDir.secrets, `small-${name}`), value);
   // Somebody may have put the address of an S3 server there.
   const blobs = join(runDir.secrets, 'blobs');
   if (!existsSync(blobs)) writeSecret(blobs, BLOBS_IN_VOLUME);
   return secrets;
+}
+
+/** The same for docker-compose.small.yml. */
+function smallStores({ redisPassword, mysqlPassword }: Passwords): Readonly<Record<string, string>> {
+  const mysql = `mysql://keymill:${mysqlPassword}@mysql-1:${PORTS.mysql}`;
+  return {
+    redis: `redis-1=redis://default:${redisPassword}@redis-1:${PORTS.redis}`,
+    'urls-dbs': `urls-1:0-31=${mysql}/urls`,
+    'users-db': `${mysql}/users`,
+  };
 }
 
 /** `KEYMILL_KEYS_DBS` → `keys-dbs`. */

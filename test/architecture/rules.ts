@@ -103,6 +103,8 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     // Keys without a keys-db: a counter on Redis proposes ids, and its mark in the users database decides.
     counter: ['keyspace', 'mysql', 'redis', 'store-errors'],
     audit: ['counter', 'keyspace', 'keys-db', 'redis', 'urls'],
+    // What a person looks at: status and the dashboards.
+    overview: ['keys-db', 'keyspace', 'redis', 'store-errors'],
   },
   producer: {
     bell: [],

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Dimension } from '../../db/clicks/dimensions.ts';
+import { slotOf } from '../../db/keyspace/placement.ts';
 import { sketchOf, storeClicks } from '../mapper/api/counted-clicks.ts';
 import type { Person as Account } from '../mapper/api/people.ts';
 import type { Site } from './use-site.ts';
@@ -62,17 +63,25 @@ const VALUES: Readonly<Partial<Record<Dimension, readonly (readonly [string, num
   ],
 };
 
-/** Stores clicks of a link over the last 30 days, as many each time. */
-export async function storeMonth({ world }: Pick<Site, 'world'>, key: string, nowMs: number): Promise<void> {
+/** Stores clicks of a link over the last 30 days, as many each time. @param share of some 7,000 */
+export async function storeMonth(
+  { world }: Pick<Site, 'world'>,
+  key: string,
+  nowMs: number,
+  share = 1,
+): Promise<void> {
   const hours: Record<string, [number, number]> = {};
   const values: [Dimension, string, string, number, number][] = [];
   const visitors: [string, string, ReturnType<typeof sketchOf>][] = [];
+  const total = { humans: 0, bots: 0 };
   for (let day = 29; day >= 0; day -= 1) {
     const date = new Date(nowMs - day * DAY_MS).toISOString().slice(0, 10);
     // More from week to week, fewer at weekends.
     const weekend = [0, 6].includes(new Date(date).getUTCDay()) ? 0.55 : 1;
-    const humans = Math.round((140 + (29 - day) * 9 + 37 * Math.sin(day * 1.7)) * weekend);
+    const humans = Math.round((140 + (29 - day) * 9 + 37 * Math.sin(day * 1.7)) * weekend * share);
     const bots = Math.round(humans / 9);
+    total.humans += humans;
+    total.bots += bots;
     hours[`${date} 08:00:00`] = [Math.floor(humans * 0.4), Math.floor(bots * 0.5)];
     hours[`${date} 17:00:00`] = [Math.ceil(humans * 0.6), Math.ceil(bots * 0.5)];
     visitors.push([date, 'a', sketchOf(Math.round(humans * 0.8), day * 1_000)]);
@@ -81,6 +90,10 @@ export async function storeMonth({ world }: Pick<Site, 'world'>, key: string, no
         values.push([dimension as Dimension, date, value, Math.round((humans * share) / 100), 0]);
   }
   await storeClicks(world, { key }, { hours, values, visitors });
+  const slot = slotOf(key);
+  const server = world.urls.find(({ slots }) => slots.includes(slot));
+  const row = [slot, key, total.humans, total.bots];
+  await server?.sql.query('INSERT INTO click_totals (slot, unique_id, humans, bots) VALUES (?)', [row]);
 }
 
 export async function furnish(site: Site): Promise<Furnished> {

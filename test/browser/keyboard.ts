@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { Locator, Page } from 'playwright-core';
+import { until } from '../until.ts';
 import { countTabbable, focusOf, type Focus } from './probes.ts';
 
 /** More elements are on no page; a longer walk is in a trap. */
@@ -15,7 +16,7 @@ export async function tabTo(page: Page, element: Locator): Promise<void> {
     await page.keyboard.press('Tab');
     focus = await focusOf(page);
   }
-  expectShown(focus);
+  await expectShown(page, focus);
 }
 
 /** The next Tab goes to the first element, wherever the focus was. */
@@ -34,12 +35,13 @@ export async function walk(page: Page, limit = MOST_TABS): Promise<void> {
   const count = await countTabbable(page);
   await page.evaluate(TO_THE_TOP);
   const reached: Focus[] = [];
-  for (let tabs = 0; tabs < limit && reached.length < count; tabs += 1) {
+  for (let tabs = 0; tabs < MOST_TABS && reached.length < Math.min(count, limit); tabs += 1) {
     await page.keyboard.press('Tab');
     const focus = await focusOf(page);
     if (focus === null) continue;
+    if (focus.isStill) continue;
     if (focus.isAgain) break;
-    expectShown(focus);
+    await expectShown(page, focus);
     expect(focus.tabIndex, `${focus.name}: tabindex`).to.equal(0);
     expect(focus.isInOrder, `${focus.name} comes after the one before it`).to.equal(true);
     reached.push(focus);
@@ -48,7 +50,8 @@ export async function walk(page: Page, limit = MOST_TABS): Promise<void> {
   expect(reached.length, `elements that Tab reaches: ${names}`).to.equal(Math.min(count, limit));
 }
 
-function expectShown({ name, isMarked, isSeen }: Focus): void {
+/** A page may scroll smoothly to what has the focus. */
+async function expectShown(page: Page, { name, isMarked }: Focus): Promise<void> {
   expect(isMarked, `${name} shows that it has the focus`).to.equal(true);
-  expect(isSeen, `${name} is in sight while it has the focus`).to.equal(true);
+  await until(`${name} to be in sight while it has the focus`, async () => (await focusOf(page))?.isSeen);
 }

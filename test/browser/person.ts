@@ -4,6 +4,7 @@ import { AxeBuilder } from '@axe-core/playwright';
 import { expect } from 'chai';
 import type { BrowserContext, BrowserContextOptions, CDPSession, Locator, Page } from 'playwright-core';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { until } from '../until.ts';
 import { testBrowser } from './chromium.ts';
 import { Complaints } from './complaints.ts';
 import { tabTo, walk } from './keyboard.ts';
@@ -88,7 +89,10 @@ export class Person implements AsyncDisposable {
 
   /** Types into a field, over what is there. */
   async type(label: string | RegExp, text: string): Promise<void> {
-    const field = this.page.getByLabel(label).and(this.page.locator(':visible')).first();
+    const field = this.page
+      .getByLabel(label)
+      .and(this.page.locator('input:visible, textarea:visible'))
+      .first();
     if (this.setting.hands === 'pointer') {
       await field.fill(text);
       return;
@@ -120,6 +124,26 @@ export class Person implements AsyncDisposable {
     const list = this.page.getByLabel(label).first();
     if (this.setting.hands === 'keyboard') await tabTo(this.page, list);
     await list.selectOption({ label: option });
+  }
+
+  /** What is in a field. */
+  async reads(label: string): Promise<string> {
+    return this.page.getByRole('textbox', { name: label }).inputValue();
+  }
+
+  /** Hands a file over. Only the window in which one would choose it is left out. */
+  async handOver(label: string, name: string, content: string): Promise<void> {
+    const file = { name, mimeType: 'text/plain', buffer: Buffer.from(content) };
+    await this.page.getByLabel(label).first().setInputFiles(file);
+  }
+
+  /** Asks for the page again until a text is on it. */
+  async reloadUntil(text: string | RegExp): Promise<void> {
+    await until(`${String(text)} to be on the page`, async () => {
+      if ((await this.page.getByText(text).count()) > 0) return true;
+      await this.page.reload();
+      return false;
+    });
   }
 
   /** Opens a part of the page that can be opened. */

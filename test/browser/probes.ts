@@ -19,6 +19,8 @@ export interface Focus {
   readonly name: string;
   /** It was there before, since {@link countTabbable}. */
   readonly isAgain: boolean;
+  /** It has not moved on: a field for a date has parts, and Tab goes through them. */
+  readonly isStill: boolean;
   /** It is the element that {@link want} has named. */
   readonly isWanted: boolean;
   /** It has a ring, so one sees that the focus is there. */

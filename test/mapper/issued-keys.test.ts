@@ -61,4 +61,25 @@ describe('which keys may have been issued', () => {
     nowMs += 2_000;
     expect(issued.mayBeIssued(keyAt(0, FAR))).to.equal(true);
   });
+
+  it('by counter: up to its mark, and all while the mark was not read for seconds', () => {
+    const withCounter = new IssuedKeys({
+      keyspace,
+      keysDbs: [{ name: 'keys-db-1', region: 0 }],
+      pools: ['redis-1'],
+      counterRegion: 1_023,
+      now: () => nowMs,
+    });
+    withCounter.record('redis-1', [100]);
+    expect(withCounter.mayBeIssued(keyAt(1_023, FAR)), 'no mark yet').to.equal(true);
+    withCounter.recordCounter(100);
+    expect(withCounter.mayBeIssued(keyAt(1_023, FAR))).to.equal(false);
+    expect(withCounter.mayBeIssued(keyAt(1_023, 1_000_100))).to.equal(true);
+    nowMs += 2_000;
+    withCounter.record('redis-1', [100]);
+    nowMs += 2_000;
+    expect(withCounter.mayBeIssued(keyAt(1_023, FAR)), 'the mark is old').to.equal(true);
+    expect(withCounter.mayBeIssued(keyAt(0, FAR)), 'other regions do not depend on it').to.equal(false);
+    expect(issued.mayBeIssued(keyAt(1_023, 1)), 'no users database').to.equal(false);
+  });
 });

@@ -5,17 +5,15 @@ for (const button of document.querySelectorAll('[data-copies-text]')) {
   if (navigator.clipboard === undefined) break;
   const label = button.textContent;
   button.hidden = false;
-  button.addEventListener('click', async () => {
-    try {
-      await navigator.clipboard.writeText(button.dataset.copiesText);
-    } catch {
-      return;
-    }
+  const say = () => {
     button.textContent = 'Copied';
     announce('Copied');
     setTimeout(() => {
       button.textContent = label;
     }, 2_000);
+  };
+  button.addEventListener('click', () => {
+    navigator.clipboard.writeText(button.dataset.copiesText).then(say, () => undefined);
   });
 }
 

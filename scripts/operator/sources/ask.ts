@@ -43,7 +43,7 @@ export class Inquiry {
   }
 
   /** Writes to stderr which sources did not answer and why. Exit code 2 when none answered. */
-  report(terminal: Terminal): void {
+  report(terminal: Pick<Terminal, 'stderr' | 'exitCode'>): void {
     for (const source of this.unreachable) {
       note(terminal, `unreachable: ${source} (${this.#silent.get(source)?.split('\n')[0]})`);
     }

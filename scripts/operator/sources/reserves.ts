@@ -38,7 +38,8 @@ export async function readReserve(
 
 /**
  * Asks all mappers for their keys: those in ZooKeeper or, without it, in Redis, and those that `up` started,
- * because a mapper also serves without being known there. A mapper that `up` started and whose port is closed has ended, and holds nothing.
+ * because a mapper also serves without being known there. A mapper that `up` started and whose port is closed
+ * has ended, and holds nothing.
  * @throws UnreachableError when neither ZooKeeper nor `cluster.json` lists the mappers
  */
 export async function readReserves({ config, file }: Cluster): Promise<MapperReserve[]> {

@@ -15,7 +15,7 @@ export const NOTHING_KNOWN: Coordination = {
 
 /** Reports nodes that do not belong to this cluster. Producers respect them, so the operator should know. */
 export function noteStrangers(
-  terminal: Terminal,
+  terminal: Pick<Terminal, 'stderr'>,
   shards: readonly string[],
   { locks, foreign }: Coordination,
 ): void {

@@ -38,6 +38,7 @@
   return {
     name: `<${element.localName}> "${text}"`,
     isAgain: seenAt !== -1,
+    isStill: seenAt !== -1 && seenAt === before.length - 1,
     isWanted: element === globalThis.keymillWanted,
     isMarked: isOutlined || isRinged,
     isSeen: isSeen && box.width > 1 && box.height > 1,

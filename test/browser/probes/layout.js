@@ -32,11 +32,21 @@
       if (right > clientWidth + 1 && isShown(element) && !scrolls(element) && found.length < 6)
         found.push(`${name(element)} ends at ${Math.round(right)} px`);
     }
+    if (found.length === 1)
+      for (const element of document.body.querySelectorAll('*')) {
+        const { position } = getComputedStyle(element);
+        const { right } = element.getBoundingClientRect();
+        // It stands outside the box that would scroll it.
+        if (right > clientWidth + 1 && (position === 'absolute' || position === 'fixed'))
+          found.push(`${name(element)} is positioned, and ends at ${Math.round(right)} px`);
+      }
   }
 
   for (const element of document.body.querySelectorAll('*')) {
     if (!isShown(element) || isUnseen(element) || isHiddenByParent(element)) continue;
-    const { overflowX, overflowY, textOverflow } = getComputedStyle(element);
+    const { overflowX, overflowY, textOverflow, webkitLineClamp } = getComputedStyle(element);
+    // An ellipsis says that there is more.
+    if (webkitLineClamp !== 'none') continue;
     const cuts = (value) => value === 'hidden' || value === 'clip';
     if (element.localName === 'svg' || element.closest('svg')) continue;
     const isCutX =

@@ -41,6 +41,8 @@ describe('what is asked of the domain and not of a link', () => {
         'Disallow: /urls/',
         'Disallow: /docs/',
         'Disallow: /users?',
+        'Disallow: /settings/',
+        'Disallow: /static/',
       ]);
       expect((await send('HEAD', `${url}/robots.txt`)).status).to.equal(200);
       expect((await send('POST', `${url}/robots.txt`)).status).to.equal(405);
@@ -96,6 +98,7 @@ describe('what is asked of the domain and not of a link', () => {
       notFoundUrl: NOT_FOUND_URL,
       countryHeader: undefined,
       countryFile: undefined,
+      hasStylePage: false,
     });
     expect(faultsOf({ KEYMILL_ROOT_URL: '/welcome' })).to.deep.equal(['KEYMILL_ROOT_URL']);
     expect(faultsOf({ KEYMILL_NOT_FOUND_URL: 'javascript:alert(1)' })).to.deep.equal([
