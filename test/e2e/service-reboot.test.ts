@@ -3,7 +3,7 @@ import { IS_LONG } from '../long.ts';
 import { until } from '../until.ts';
 import { CLONE, SystemdMachine } from './systemd-machine.ts';
 
-/* Makes a machine with systemd, of Debian's packages, which takes minutes: ./scripts/test --long service-reboot */
+/* Makes a machine of Debian's packages, which takes minutes: ./scripts/test --long service-reboot */
 
 if (IS_LONG)
   describe('keymill service on a machine with systemd', function () {
@@ -92,7 +92,7 @@ if (IS_LONG)
 
     it('is removed, with nothing left running', async () => {
       await keymill('service remove');
-      expect(await machine.sh('pgrep -c "mariadbd|redis|node" || true')).to.equal('0\n');
+      expect(await machine.sh('pgrep -c "^(mariadbd|redis|node)" || true')).to.equal('0\n');
       expect(await machine.sh('ls /etc/systemd/system/keymill.service 2>&1 || true')).to.match(
         /No such file/,
       );

@@ -86,40 +86,30 @@ export class SystemdMachine implements AsyncDisposable {
       this.#root,
     ];
     this.#init = spawn('unshare', args, { stdio: 'ignore' });
-    await until(
-      'systemd to answer',
-      async () => (await this.sh('systemctl is-system-running; true')) !== '',
-      {
-        timeoutMs: 60_000,
-        everyMs: 200,
-      },
-    );
+    const isUp = async (): Promise<boolean> =>
+      /running|degraded|starting/.test(await this.sh('systemctl is-system-running; true'));
+    await until('systemd to answer', isUp, { timeoutMs: 60_000, everyMs: 200 });
   }
 
   /** Runs a command as root on the machine. @returns its stdout. @throws Error with its stderr */
   async sh(command: string): Promise<string> {
     const target = String(this.#processId());
     const inside = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'sh', '-c', command];
-    const { stdout } = await run('nsenter', [
-      '--target',
-      target,
-      '-m',
-      '-p',
-      '-u',
-      '-i',
-      '-n',
-      '-C',
-      '-r',
-      '-w',
-      ...inside,
-    ]);
+    const { stdout } = await run('nsenter', ['--target', target, '--all', '--root', '--wd', ...inside], {
+      timeout: 120_000,
+    });
     return stdout;
   }
 
-  /** The id of its process 1 as this machine counts: the one child of `unshare`. */
+  /**
+   * The id of its process 1 as this machine counts: the one child of `unshare`. Before that is systemd, its
+   * root is the root of this machine, where no command of the test may run.
+   */
   #processId(): number {
     const parent = this.#init?.pid ?? 0;
-    return Number(readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim());
+    const child = Number(readFileSync(`/proc/${parent}/task/${parent}/children`, 'utf8').trim());
+    if (readFileSync(`/proc/${child}/comm`, 'utf8') !== 'systemd\n') throw new Error('the machine is not up');
+    return child;
   }
 
   /** Shuts the machine down in order, and boots it again. */
@@ -135,7 +125,9 @@ export class SystemdMachine implements AsyncDisposable {
     if (init.exitCode === null && init.signalCode === null) {
       // The connection breaks off when the machine ends.
       await this.sh(command).catch(() => undefined);
+      const late = setTimeout(() => init.kill('SIGKILL'), 90_000);
       await ended;
+      clearTimeout(late);
     }
     this.#init = undefined;
   }
