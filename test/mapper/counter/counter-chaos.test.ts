@@ -1,6 +1,6 @@
 import type { ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
-import { Agent, request } from 'node:http';
+import { Agent, request, type IncomingMessage } from 'node:http';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
@@ -119,7 +119,7 @@ describe('two mappers with keys by counter under random faults', () => {
       await delay(PAUSE_MS);
       counts.set(answer.status, (counts.get(answer.status) ?? 0) + 1);
       if (answer.status === 201) {
-        const key = String((JSON.parse(answer.text) as { unique_id: string }).unique_id);
+        const { unique_id: key } = JSON.parse(answer.text) as { unique_id: string };
         if (acknowledged.has(key)) surprises.push(`${key} was acknowledged twice`);
         acknowledged.set(key, target);
       } else if (answer.status !== 503) surprises.push(`${answer.status} ${answer.text}`);
@@ -299,7 +299,7 @@ async function post(
   const outgoing = request({ agent, method: 'POST', hostname, port, path: '/urls', headers });
   try {
     outgoing.end(JSON.stringify({ long_url: target }));
-    const [response] = (await once(outgoing, 'response')) as [import('node:http').IncomingMessage];
+    const [response] = (await once(outgoing, 'response')) as [IncomingMessage];
     const chunks: Buffer[] = [];
     for await (const chunk of response) chunks.push(chunk as Buffer);
     return { status: response.statusCode ?? 0, text: Buffer.concat(chunks).toString() };
