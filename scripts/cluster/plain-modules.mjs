@@ -22,7 +22,7 @@ function withoutTypes(source) {
   }
 }
 
-/** Atomically, because several processes may do it at the same time. Without the copy everything works, too. */
+/** Atomically, because several processes may do it at once. Without the copy everything works, too. */
 function keep(path, code) {
   try {
     const fresh = `${path}.${process.pid}`;

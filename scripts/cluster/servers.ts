@@ -97,6 +97,7 @@ const SMALL_MYSQL_ARGS = [
   '--key-buffer-size=64K',
   '--aria-pagecache-buffer-size=1M',
   '--innodb-log-buffer-size=2M',
+  '--query-cache-size=0',
 ];
 
 interface Common {
