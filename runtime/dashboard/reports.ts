@@ -58,7 +58,8 @@ export function reportsSource(options: ReportsOptions): Source {
 }
 
 async function untilNamed({ hasOthers }: ReportsOptions, seen: () => Seen): Promise<void> {
-  for (let waitedMs = 0; hasOthers && waitedMs < MEMBERS_MS; waitedMs += MEMBERS_EVERY_MS) {
+  if (!hasOthers) return;
+  for (let waitedMs = 0; waitedMs < MEMBERS_MS; waitedMs += MEMBERS_EVERY_MS) {
     if (seen().cluster !== undefined) return;
     await pause(MEMBERS_EVERY_MS);
   }
