@@ -55,7 +55,7 @@ export function openDashboard({ config, metrics, ready, keyspace }: DashboardPar
       ...(facts.shards.length === 0
         ? []
         : [keysDbsSource(() => openStores(config, keyspace(), 'keys-dbs'), urlsDbs)]),
-      reportsSource({ self, token: admin.token, timeline }),
+      reportsSource({ self, hasOthers: zookeeper !== undefined, token: admin.token, timeline }),
     ],
     report,
   });

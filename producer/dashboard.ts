@@ -89,7 +89,7 @@ export function openDashboard({ config, stores, levels, memory, metrics, ready }
       zookeeperServersSource(zookeeper),
       poolsSource(lend, facts.shards),
       keysDbsSource(lend, urlsDbs),
-      reportsSource({ self, token: admin.token, timeline }),
+      reportsSource({ self, hasOthers: true, token: admin.token, timeline }),
     ],
     report,
   });

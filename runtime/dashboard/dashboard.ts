@@ -25,7 +25,7 @@ export interface DashboardOptions {
 }
 
 /** The first page waits this long for the parts of the cluster. Which did not answer, it says. */
-const FIRST_LOOK_MS = 1_800;
+const FIRST_LOOK_MS = 2_500;
 const MAX_FORM_BYTES = 4_096;
 
 const READ: AdminPath = { isOpen: true, methods: ['GET'] };

@@ -2,6 +2,7 @@ import { hostname } from 'node:os';
 import { whyOutOfReach } from '../admin-address.ts';
 import { askAdmin } from '../admin-client.ts';
 import { messageOf } from '../errors.ts';
+import { pause } from '../retry.ts';
 import { parseFigures, ratesOf } from './figures.ts';
 import type { Figures, MemberAddress, MemberSeen, Report, Seen } from './seen.ts';
 import { pollingSource, type Source } from './source.ts';
@@ -10,12 +11,17 @@ import { parseEvents, type Timeline } from './timeline.ts';
 const EVERY_MS = 2_000;
 const FIRST_PAUSE_MS = 300;
 const ASK_MS = 800;
+/** ZooKeeper names the members. In the first round they are waited for: a person may look only once. */
+const MEMBERS_MS = 1_000;
+const MEMBERS_EVERY_MS = 25;
 /** Rates are those of the last so many reports. */
 const KEPT = 5;
 
 export interface ReportsOptions {
   /** The process itself, which is not asked over the network. */
   readonly self: Pick<MemberAddress, 'id' | 'kind'> & { readonly report: () => Promise<Report> };
+  /** False: nobody names other members. */
+  readonly hasOthers: boolean;
   /** `KEYMILL_ADMIN_TOKEN`, the same in all processes of a cluster. */
   readonly token: string | undefined;
   /** Gets what others have seen. */
@@ -34,20 +40,29 @@ export function reportsSource(options: ReportsOptions): Source {
       const self = await reportSelf(options, kept);
       return { members: [self, ...members] };
     };
-    const read = async (now: Seen): Promise<Seen> => {
+    const read = async (): Promise<Seen> => {
       rounds += 1;
       // A rate needs two reports, and a person who looks once shall see one.
       if (rounds === 1) {
-        await look(now);
-        await new Promise((resolve) => setTimeout(resolve, FIRST_PAUSE_MS));
+        await untilNamed(options, seen);
+        await look(seen());
+        await pause(FIRST_PAUSE_MS);
       }
       return look(seen());
     };
-    return pollingSource({ everyMs: EVERY_MS, deadlineMs: 2 * ASK_MS + FIRST_PAUSE_MS + 500 }, read)(
-      tell,
-      seen,
-    );
+    return pollingSource(
+      { everyMs: EVERY_MS, deadlineMs: MEMBERS_MS + 2 * ASK_MS + FIRST_PAUSE_MS + 500 },
+      read,
+    )(tell, seen);
   };
+}
+
+async function untilNamed({ hasOthers }: ReportsOptions, seen: () => Seen): Promise<void> {
+  if (!hasOthers) return;
+  for (let waitedMs = 0; waitedMs < MEMBERS_MS; waitedMs += MEMBERS_EVERY_MS) {
+    if (seen().cluster !== undefined) return;
+    await pause(MEMBERS_EVERY_MS);
+  }
 }
 
 function othersOf({ self }: ReportsOptions, { cluster }: Seen): readonly MemberAddress[] {

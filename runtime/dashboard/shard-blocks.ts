@@ -55,7 +55,9 @@ export function shardsBlock(
             ? stateWord('bad', 'free')
             : owner === null
               ? stateWord('unknown', 'unknown')
-              : html`<span class="swatch c${colourOf(owner)}" aria-hidden="true"></span> ${owner}`,
+              : html`<span
+                  ><span class="swatch c${colourOf(owner)}" aria-hidden="true"></span> ${owner}</span
+                >`,
           lock?.epoch ?? undefined,
           ageOf(lock?.since ?? null),
           keysDb === undefined
