@@ -11,8 +11,15 @@ const run = promisify(execFile);
 const MIRROR = 'http://deb.debian.org/debian';
 /** What a small host has, and the servers of a small cluster, since it has no network. */
 const PACKAGES = [
-  ...['systemd', 'systemd-sysv', 'dbus', 'libatomic1', 'procps', 'curl'],
-  ...['mariadb-server-core', 'mariadb-client-core', 'redis-tools'],
+  'systemd',
+  'systemd-sysv',
+  'dbus',
+  'libatomic1',
+  'procps',
+  'curl',
+  'mariadb-server-core',
+  'mariadb-client-core',
+  'redis-tools',
 ];
 /** Where the clone is on the machine. Its owner is the user `links`. */
 export const CLONE = '/srv/keymill';
