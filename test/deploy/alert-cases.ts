@@ -45,6 +45,8 @@ export const HEALTHY: Series = {
   key_duplicates_total: '9+0x100',
   'shortens_total{result="created"}': '0+100x100',
   'shortens_total{result="no_keys"}': '2+0x100',
+  'counter_healthy{instance="m1"}': '1+0x100',
+  counter_gone_back_total: '1+0x100',
 };
 
 interface Case {
@@ -156,4 +158,12 @@ export const SICK: Readonly<Record<string, Case>> = {
   KeymillDeliveriesFenced: { series: { 'deliveries_total{result="fenced"}': '0+1x100' }, labels: {} },
   KeymillKeyDuplicates: { series: { key_duplicates_total: '0+1x100' }, labels: {} },
   KeymillNoKeys: { series: { 'shortens_total{result="no_keys"}': '0+1x100' }, labels: {} },
+  KeymillCounterUnhealthy: {
+    series: {
+      'counter_healthy{instance="m1"}': '1+0x100',
+      'counter_healthy{instance="m2"}': '0+0x100',
+    },
+    labels: { instance: 'm2' },
+  },
+  KeymillCounterGoneBack: { series: { counter_gone_back_total: '0+1x100' }, labels: {} },
 };
