@@ -20,7 +20,10 @@ export interface ReserveIdsOptions {
   readonly redis: Pick<IdCounter, 'name' | 'next'>;
   readonly marks: Pick<CounterMarks, 'name' | 'read' | 'advance'>;
   readonly count: number;
-  /** The highest mark that is known: no id up to it is given out again. */
+  /**
+   * The highest mark that is known, read just now: no id up to it is given out again. Reading it first also
+   * shows that the database answers: without that, every trial of an outage would move the counter.
+   */
   readonly floor: number;
   /** The last id of the region. */
   readonly maxId: number;
@@ -28,44 +31,47 @@ export interface ReserveIdsOptions {
   readonly onWasted: (count: number) => void;
   /** Why the Redis was not used this time. */
   readonly onWithoutRedis: (error: unknown) => void;
+  /** The counter was too far above the mark, and was set to it. */
+  readonly onSetBack: (counter: number, mark: number) => void;
 }
 
 /** Other mappers may be first. A batch is tried for again soon after that. */
 const ATTEMPTS = 4;
-/** A counter this far ahead of all marks has not been counted there: somebody has written it. */
-const MAX_LEAD = 2 ** 32;
+/**
+ * How far the counter may be ahead of the mark: five of the largest batches for each of 64 processes. A
+ * mapper that has read the mark allows for twice as many ids above it (`IssuedKeys`).
+ */
+const MAX_LEAD = 2 ** 25;
 
 /**
- * Reserves `count` ids that nobody else gets. The counter on Redis proposes them, and the mark decides: they
- * are ours once it was moved past them. A counter that is behind is lifted to the mark. Without Redis, the
- * ids after the mark are proposed.
+ * Reserves `count` ids that nobody else gets, or fewer at the end of the region. The counter on Redis
+ * proposes them, and the mark decides: they are ours once it was moved past them. A counter that is behind is
+ * lifted to the mark, and one that is too far ahead is set back to it. Without Redis, the ids after the mark
+ * are proposed.
  * @throws StoreUnavailableError, OutcomeUnknownError, ImpossibleValueError: nothing is ours;
  *   StoreRefusedError when the region is full
  */
 export async function reserveIds(options: ReserveIdsOptions): Promise<ReservedIds> {
-  const { marks, count, maxId, onWasted } = options;
+  const { marks, maxId, onWasted } = options;
   let { floor } = options;
   let isAnswerLost = false;
   for (let attempt = 1; attempt <= ATTEMPTS; attempt += 1) {
-    let by: ReservedIds['by'] = 'redis';
-    let from = await propose(options, floor);
-    if (from === undefined) {
-      by = 'mark';
-      // A users database that was restored has a mark below the one that we know.
-      from = floor = Math.max(floor, await marks.read());
-    }
-    const to = from + count;
-    if (to > maxId) throw new StoreRefusedError(marks.name, `all ${maxId} ids of the counter are given out`);
+    if (floor >= maxId)
+      throw new StoreRefusedError(marks.name, `all ${maxId} ids of the counter are given out`);
+    const proposed = await propose(options, floor);
+    const by = proposed === undefined ? 'mark' : 'redis';
+    const from = proposed ?? floor;
+    const to = Math.min(from + options.count, maxId);
     try {
       if (await marks.advance({ from, to })) return { first: from + 1, last: to, by };
     } catch (error) {
-      if (!(error instanceof OutcomeUnknownError)) throw error;
-      onWasted(count);
+      const isUnknown = error instanceof OutcomeUnknownError;
+      if (isUnknown || proposed !== undefined) onWasted(to - from);
       // One lost answer is a broken connection. After two, the database does not answer.
-      if (isAnswerLost) throw error;
+      if (isAnswerLost || !isUnknown) throw error;
       isAnswerLost = true;
-      continue;
     }
+    // Also a users database that was restored: its mark is below the one that we know.
     floor = Math.max(floor, await marks.read());
   }
   throw new StoreUnavailableError(marks.name, `other mappers took all ids ${ATTEMPTS} times`);
@@ -73,18 +79,19 @@ export async function reserveIds(options: ReserveIdsOptions): Promise<ReservedId
 
 /** The id after which the Redis proposes to begin. Undefined when it cannot be used. */
 async function propose(
-  { redis, count, maxId, onWasted, onWithoutRedis }: ReserveIdsOptions,
-  floor: number,
+  { redis, count, maxId, onWasted, onWithoutRedis, onSetBack }: ReserveIdsOptions,
+  mark: number,
 ): Promise<number | undefined> {
+  // Below the end of the region, there must be room for a batch.
+  const ceiling = Math.max(mark, Math.min(mark + MAX_LEAD, maxId - count));
   try {
-    const from = await redis.next(count, floor);
-    const isPlausible = from - floor <= MAX_LEAD && (from + count <= maxId || floor + count > maxId);
-    if (isPlausible) return from;
-    onWithoutRedis(new Error(`the counter of ${redis.name} is ${from}, and ${floor} is the highest mark`));
+    const { from, was } = await redis.next(count, { mark, ceiling });
+    if (was > ceiling) onSetBack(was, mark);
+    return from;
   } catch (error) {
     if (!isOutage(error) && !isContradiction(error)) throw error;
     if (error instanceof OutcomeUnknownError) onWasted(count);
     onWithoutRedis(error);
+    return undefined;
   }
-  return undefined;
 }

@@ -43,16 +43,21 @@ export class IdCounter implements AsyncDisposable {
   }
 
   /**
-   * Moves the counter forwards by `count`, from `floor` at least.
-   * @returns its value before: the proposed ids begin after it
+   * Moves the counter forwards by `count`. Below `mark` or above `ceiling`, it is set to `mark` first.
+   * @returns the id after which the proposed ones begin, and the counter as it was
    * @throws StoreUnavailableError; OutcomeUnknownError, then the ids are lost; MismatchError when the Redis
    *   belongs to another keyspace; ImpossibleValueError when the counter is no number
    */
-  async next(count: number, floor: number): Promise<number> {
+  async next(
+    count: number,
+    { mark, ceiling }: { readonly mark: number; readonly ceiling: number },
+  ): Promise<{ readonly from: number; readonly was: number }> {
     const keys = [COUNTER_KEY, KEYSPACE_KEY];
     try {
-      const reply = await this.#redis.run(SCRIPTS.nextIds, keys, [count, floor, this.#identity]);
-      return parseCount(reply, { store: this.name, what: COUNTER_KEY });
+      const args = [count, mark, ceiling, this.#identity];
+      const [from, was] = (await this.#redis.run(SCRIPTS.nextIds, keys, args)) as [unknown, unknown];
+      const source = { store: this.name, what: COUNTER_KEY };
+      return { from: parseCount(from, source), was: parseCount(was, source) };
     } catch (error) {
       if (isWrongType(error)) throw wrongType(await this.#types(keys), this.name);
       throw translateRefusal(error, this.#keyspace, this.name);

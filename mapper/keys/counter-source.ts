@@ -52,6 +52,7 @@ export class CounterSource implements KeySource {
   #trustedFrom = 0;
   #mustLift = false;
   #isWithoutRedis = false;
+  /** Why the last batch could not be reserved. Undefined: it could. */
   #failure: string | undefined;
 
   constructor(options: CounterSourceOptions) {
@@ -168,13 +169,13 @@ export class CounterSource implements KeySource {
   }
 
   async #reserveNext(atLeast: number): Promise<void> {
-    const { keyspace, redis, marks, watch, breaker, batches, onBatch, onWasted, now, log } = this.#options;
+    const { keyspace, redis, marks, breaker, batches, onBatch, onWasted, now, log } = this.#options;
     if (this.#drawnSinceMs !== undefined) this.#size = batches.next(this.#size, now() - this.#drawnSinceMs);
     this.#drawnSinceMs = undefined;
     let isWithoutRedis = false;
     try {
       await this.#liftIfNeeded();
-      const floor = watch.known ?? watch.saw(await marks.read());
+      const floor = await this.#readMark();
       const { first, last, by } = await reserveIds({
         redis,
         marks,
@@ -187,8 +188,10 @@ export class CounterSource implements KeySource {
           if (!this.#isWithoutRedis)
             log.warn({ redis: redis.name, reason: messageOf(error) }, 'counter: not used, only its mark is');
         },
+        onSetBack: (counter, mark) =>
+          log.warn({ redis: redis.name, counter, mark }, 'counter: far ahead of its mark, set back to it'),
       });
-      watch.saw(last);
+      this.#options.watch.saw(last);
       // While it was under way, a key turned out to be bound.
       if (this.#mustLift) onWasted(last - first + 1);
       else this.#batches.add({ first, last });
@@ -202,15 +205,31 @@ export class CounterSource implements KeySource {
     }
   }
 
+  /**
+   * The highest mark that is known. After a failure, first proves that the mark can be moved at all, before
+   * anything is proposed: a users database may answer reads and refuse writes.
+   */
+  async #readMark(): Promise<number> {
+    const { marks, watch } = this.#options;
+    const mark = watch.saw(await marks.read());
+    if (this.#failure !== undefined) await marks.raiseTo(mark);
+    return mark;
+  }
+
   async #liftIfNeeded(): Promise<void> {
-    if (!this.#mustLift) return;
     const { marks, watch, log } = this.#options;
-    const from = Math.max(watch.known ?? 0, this.#trustedFrom, await marks.read());
-    const to = await findUnboundAbove(from, this.#options);
-    await marks.raiseTo(to);
-    this.#trustedFrom = watch.saw(to);
-    this.#mustLift = false;
-    log.error({ from, to }, 'counter: it had gone back with its mark, which was raised past all bound keys');
+    while (this.#mustLift) {
+      const from = Math.max(watch.known ?? 0, this.#trustedFrom, await marks.read());
+      const to = await findUnboundAbove(from, this.#options);
+      await marks.raiseTo(to);
+      // Meanwhile, a key that was in use may have turned out to be bound above it.
+      this.#mustLift = this.#trustedFrom > to;
+      this.#trustedFrom = Math.max(this.#trustedFrom, watch.saw(to));
+      log.error(
+        { from, to },
+        'counter: it had gone back with its mark, which was raised past all bound keys',
+      );
+    }
   }
 
   #noteRedis(isWithoutRedis: boolean): void {

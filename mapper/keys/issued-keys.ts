@@ -16,8 +16,9 @@ export interface IssuedKeysOptions {
 const OUTDATED_AFTER_MS = 3_000;
 /**
  * How many ids may be claimed while a mark is on its way to us and an absence is remembered, together 8 s.
- * The bench `deliver` moves up to 630,000 keys per second, this is 13 times as many. By counter, 64 processes
- * can reserve ten of the largest batches each.
+ * The bench `deliver` moves up to 630,000 keys per second, this is 13 times as many. By counter, half of it
+ * is for a counter that was ahead of its mark, or a mark that was lifted. With the other half, 64 processes
+ * can reserve five of the largest batches each.
  */
 const MARGIN = 2 ** 26;
 

@@ -108,9 +108,9 @@ describe('keys by counter', () => {
     await proxied.proxy.stop();
   });
 
-  it('come from the mark alone while the counter is no number, or far too large a one', async () => {
+  it('come from the mark alone while the counter is no number', async () => {
     const mapper = await start();
-    for (const value of ['many', '9'.repeat(15), '-5']) {
+    for (const value of ['many', '-5']) {
       await world.redis[0]?.client.set('keymill:counter', value);
       const before = await readMark();
       const byMark = await metric(mapper, 'counter_batches_total{by="mark"}');
@@ -119,6 +119,19 @@ describe('keys by counter', () => {
       expect((await readMark()) - before, value).to.be.within(40, 2_000);
     }
     await world.redis[0]?.client.del('keymill:counter');
+  });
+
+  it('come from a counter that is far ahead of its mark only after it was set back to it', async () => {
+    const mapper = await start();
+    const before = await readMark();
+    for (const lead of [2 ** 25 + 1_000, 9e14]) {
+      await world.redis[0]?.client.set('keymill:counter', before + lead);
+      const byRedis = await metric(mapper, 'counter_batches_total{by="redis"}');
+      await makeMany(mapper, 100);
+      expect(await metric(mapper, 'counter_batches_total{by="redis"}')).to.be.above(byRedis);
+      expect((await readMark()) - before).to.be.within(40, 4_000);
+      expect((await readCounter()) - before).to.be.within(40, 4_000);
+    }
   });
 
   it('are used up without the users database, then 503, and come again with it', async () => {
@@ -184,7 +197,8 @@ describe('keys by counter', () => {
     const mapper = await small.start({ batches: SMALL, stores: { keySource: 'counter', keys } });
     const answers: number[] = [];
     for (let i = 0; i < 120; i += 1) answers.push((await make(mapper)).status);
-    expect(answers.filter((status) => status === 201).length).to.be.within(40, 90);
+    // Some ids have no key. The last batch is a smaller one.
+    expect(answers.filter((status) => status === 201).length).to.be.within(72, 90);
     expect(answers.at(-1)).to.equal(503);
     await sql.end();
     await small[Symbol.asyncDispose]();
