@@ -2,6 +2,7 @@ import type { AnsweredLink } from '../api/link-answers.ts';
 import { Problem } from '../http/problem.ts';
 import type { FormState } from '../pages/form.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
+import { requirePasswordAgain } from '../pages/password-field.ts';
 import { tryForm } from '../pages/try-form.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { ABOUT, changedFields, rebased, toForm } from './link-form.ts';
@@ -47,6 +48,7 @@ async function changeLink(request: FormRequest): Promise<PageReply> {
   const { call, params, form } = request;
   const key = params['key'] ?? '';
   const send = async (): Promise<PageReply> => {
+    requirePasswordAgain(form);
     const body = changedFields(form);
     if (Object.keys(body).length === 0) return doneWith(key, 'unchanged');
     const reply = await call('changeLink', { params: { key }, body, headers: ifMatch(form) });

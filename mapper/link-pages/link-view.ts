@@ -14,6 +14,7 @@ import {
 } from '../pages/components.ts';
 import { faultsOf, freshForm, hidden, type FormState } from '../pages/form.ts';
 import type { Page } from '../pages/layout.ts';
+import { withPasswordAsked } from '../pages/password-field.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LABELS, linkFields } from './form-fields.ts';
 import { ABOUT, toForm, valuesOf } from './link-form.ts';
@@ -119,7 +120,7 @@ function liveCard(path: string): Html {
 /** @param state of a change that was refused: then it stands above everything else */
 function changeCard(link: WholeLink, etag: string, state: FormState | undefined): Html {
   const path = pathOfLink(link.unique_id);
-  const shown = state ?? freshForm(valuesOf(link));
+  const shown = withPasswordAsked(state ?? freshForm(valuesOf(link)));
   const form = html`<form method="post" action="${path}">
 ${faultsOf(shown, LABELS)}${hidden(ABOUT.version, etag)}${hidden(ABOUT.shown, toForm(valuesOf(link)).toString())}
 ${linkFields({
