@@ -27,13 +27,15 @@ export interface LinkView {
   readonly statistics: StatisticsView;
   /** What is wrong with a change; undefined: the form shows the link. */
   readonly state?: FormState | undefined;
+  /** Why it was not deleted or restored. */
+  readonly refusal?: string | undefined;
   /** What has just happened to the link. */
   readonly done?: string | undefined;
   readonly nowMs: number;
 }
 
 /** The page of a link: what it is, how it is changed, and how often it was followed. */
-export function linkPage({ answered, statistics, state, done, nowMs }: LinkView): Page {
+export function linkPage({ answered, statistics, state, refusal, done, nowMs }: LinkView): Page {
   const { body: link, etag } = answered;
   const { sentence } = stateOf(link, nowMs);
   const name = link.title ?? link.unique_id;
@@ -42,6 +44,7 @@ export function linkPage({ answered, statistics, state, done, nowMs }: LinkView)
     title: shortened(name),
     content: html`<p class="trail"><a href="/urls">My links</a></p>
 <h1 class="foreign">${foreignText(name)}</h1>
+${refusal !== undefined && notice('fault', html`<p>${refusal}</p>`)}
 ${done !== undefined && notice('good', html`<p>${done}</p>`)}
 ${sentence !== undefined && notice('info', html`<p>${foreignText(sentence)}</p>`)}
 <div class="link-page">
