@@ -1,3 +1,4 @@
+import { monotonicMs } from '../../runtime/clock.ts';
 import { Problem } from '../http/problem.ts';
 import type { PageRequest } from '../pages/page-routes.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
@@ -12,6 +13,12 @@ export interface NotChanged {
   readonly reason: string;
 }
 
+export interface Outcome {
+  readonly failed: readonly NotChanged[];
+  /** Why all others were not tried; undefined: each was. */
+  readonly stop?: Problem;
+}
+
 interface ChangedItem {
   readonly unique_id: string;
   readonly problem?: { readonly detail: string; readonly errors?: { readonly reason: string }[] };
@@ -21,33 +28,58 @@ interface ChangedItem {
 const AT_ONCE = 4;
 /** How often a link is read again that somebody else changes meanwhile. */
 const MAX_ATTEMPTS = 4;
+/** Nobody waits longer for a page. */
+const MAX_MS = 30_000;
 
 /**
- * Changes links as the API does, each by itself.
+ * Changes links as the API does, each by itself. When requests or a store run out, the rest is left as it is.
+ * Nothing goes on after it has returned.
+ * @param keys different ones
  * @returns those that are not changed, with the reasons
- * @throws Problem 401, 403, 422, 429, 503
+ * @throws Problem 401, 403; for a deletion, which is one request, also 429 and 503
  */
 export async function changeChosen(
   request: PageRequest,
   keys: readonly string[],
   chosen: Chosen,
-): Promise<NotChanged[]> {
+): Promise<Outcome> {
   if (chosen.action === 'delete') {
-    const { body } = await request.call('deleteLinks', { body: { unique_ids: [...new Set(keys)] } });
-    return (body as { items: ChangedItem[] }).items.flatMap(({ unique_id: key, problem }) =>
+    const { body } = await request.call('deleteLinks', { body: { unique_ids: keys } });
+    const failed = (body as { items: ChangedItem[] }).items.flatMap(({ unique_id: key, problem }) =>
       problem === undefined ? [] : [{ key, reason: problem.detail }],
     );
+    return { failed };
   }
   const failed: NotChanged[] = [];
-  const waiting = [...new Set(keys)];
+  const waiting = [...keys];
+  const endsAtMs = monotonicMs() + MAX_MS;
+  const stops: unknown[] = [];
   const work = async (): Promise<void> => {
-    for (let key = waiting.shift(); key !== undefined; key = waiting.shift()) {
-      const reason = await changeTags(request, key, chosen);
-      if (reason !== undefined) failed.push({ key, reason });
-    }
+    for (let key = waiting.shift(); key !== undefined; key = waiting.shift())
+      try {
+        if (monotonicMs() > endsAtMs) throw new Problem('overloaded', { detail: TOO_LONG });
+        const reason = await changeTags(request, key, chosen);
+        if (reason !== undefined) failed.push({ key, reason });
+      } catch (error) {
+        stops.push(error);
+        if (error instanceof Problem) failed.push({ key, reason: error.message });
+        // Nobody begins another one; those that are under way come to their end.
+        failed.push(...waiting.splice(0).map((rest) => ({ key: rest, reason: NOT_TRIED })));
+      }
   };
   await Promise.all(Array.from({ length: AT_ONCE }, work));
-  return failed;
+  const stop = stops.find((error) => !isOfMoment(error)) ?? stops[0];
+  if (stop === undefined) return { failed };
+  if (!(stop instanceof Problem) || !isOfMoment(stop)) throw stop;
+  return { failed, stop };
+}
+
+const NOT_TRIED = 'It was not tried, because the service could not go on. Try again in a minute.';
+const TOO_LONG = 'The others took too long.';
+
+/** Whether an error says that the same may be right later. */
+function isOfMoment(error: unknown): boolean {
+  return error instanceof Problem && (error.status === 503 || error.status === 429);
 }
 
 /** A change of tags names all of them, so it holds only for the tags that were read before it. */

@@ -1,6 +1,7 @@
 import { DEVICES, type Device } from '../../db/urls/link-rules.ts';
 import { attributes, html, type Html, type HtmlValue } from '../http/html.ts';
-import { checkbox, checkboxes, field, select, type FormState } from '../pages/form.ts';
+import { checkbox, checkboxes, errorsOf, field, freshForm, select, type FormState } from '../pages/form.ts';
+import { passwordField } from '../pages/password-field.ts';
 import { rowsToShow } from './target-rows.ts';
 
 /* The fields of the form of a link, new or not. */
@@ -84,11 +85,10 @@ function section(
   content: Html,
 ): Html {
   const nameOf = (field: string): string => field.split('.')[0] ?? '';
-  const isFaulty = (name: string): boolean =>
-    state.problem?.errors?.some(({ field: at }) => nameOf(at) === name) === true;
+  const isFaulty = (name: string): boolean => errorsOf(state).some(({ field: at }) => nameOf(at) === name);
   const isUsed = (name: string): boolean =>
     [...state.values].some(
-      ([field, value]) => nameOf(field) === name && value !== '' && !isUsual(field, value),
+      ([field, value]) => nameOf(field) === name && value !== '' && !isUnsaid(field, value),
     );
   const used = names.filter(isUsed).map((name) => LABELS[name]);
   return html`<details class="more" ${attributes({ open: names.some(isFaulty) })}>
@@ -96,8 +96,9 @@ function section(
 <div>${content}</div></details>`;
 }
 
-function isUsual(name: string, value: string): boolean {
-  return name === 'redirect_type' && value === '302';
+/** What is as usual; and a password, which no form keeps. */
+function isUnsaid(name: string, value: string): boolean {
+  return name === 'password' || (name === 'redirect_type' && value === '302');
 }
 
 function tagFields({ state, link }: LinkFieldsOptions): HtmlValue {
@@ -122,16 +123,21 @@ function tagFields({ state, link }: LinkFieldsOptions): HtmlValue {
 
 function passwordFields({ state, link }: LinkFieldsOptions): HtmlValue {
   const has = link?.hasPassword === true;
+  // A new password came before its removal. It is lost now, but that does not mean that the old one is to go.
+  const wasReplaced = (state.values.get('password') ?? '') !== '';
   return [
-    field({
-      name: 'password',
+    passwordField({
       label: has ? 'New password' : LABELS.password,
-      type: 'password',
-      autocomplete: 'new-password',
       hint: has ? 'empty: it stays as it is' : 'who follows the link is asked for it; empty: none',
+      without: has ? 'Leave the password as it is' : 'The link is to have no password',
       state,
     }),
-    has && checkbox({ name: 'remove_password', label: 'Remove the password', state }),
+    has &&
+      checkbox({
+        name: 'remove_password',
+        label: 'Remove the password',
+        state: wasReplaced ? freshForm() : state,
+      }),
   ];
 }
 

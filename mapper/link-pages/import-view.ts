@@ -4,7 +4,7 @@ import { attributes, html, type Html, type HtmlValue } from '../http/html.ts';
 import { FORMAT_NAMES, type FormatName } from '../import/formats/format.ts';
 import { REASONS } from '../import/reasons.ts';
 import { button, buttonLink, card, facts, foreignText, moment, notice, table } from '../pages/components.ts';
-import { checkbox, faultsOf, field, select, type FormState } from '../pages/form.ts';
+import { checkbox, faultsOf, field, fileField, select, type FormState } from '../pages/form.ts';
 import type { Page } from '../pages/layout.ts';
 
 const LABELS = {
@@ -34,7 +34,6 @@ const FORMATS: Readonly<Record<FormatName, string>> = {
 /** The form that takes a file of links. Its fields stand in front of the file: they are needed first. */
 export function importPage(state: FormState): Page {
   const label = (name: keyof typeof LABELS) => ({ name, label: LABELS[name], state });
-  const fault = state.problem?.errors?.some(({ field: name }) => name === 'file') === true;
   return {
     title: 'Import links',
     width: 'middle',
@@ -63,9 +62,7 @@ ${select({
 ${field({ ...label('domain'), hint: 'empty: all' })}
 ${checkbox(label('rename'))}</div></details>
 ${checkbox({ ...label('dry_run'), hint: 'says what would be taken, and stores nothing' })}
-<div class="field"><label for="field-file">${LABELS.file}</label><input id="field-file" name="file" type="file" required ${attributes(
-      { 'aria-invalid': fault && 'true' },
-    )}></div>
+${fileField({ ...label('file'), isRequired: true })}
 ${button('Import')}</form></div>`,
   };
 }
@@ -85,9 +82,6 @@ const STATES = {
   failed: 'has failed',
 } as const;
 
-/** Until it is over, a page asks again by itself. */
-const REFRESH_S = 3;
-
 /** How far an import is, and what became of its records. */
 export function importStatusPage(job: AnsweredImport, refused: readonly RefusedRecord[]): Page {
   const isOver = job.state === 'done' || job.state === 'failed';
@@ -95,22 +89,26 @@ export function importStatusPage(job: AnsweredImport, refused: readonly RefusedR
   return {
     title,
     width: 'middle',
-    ...(!isOver && { headers: { Refresh: String(REFRESH_S) } }),
     content: html`<p class="trail"><a href="/urls">My links</a> <a href="/import">Import</a></p><h1>${title}</h1>
 ${job.reason !== null && notice(job.state === 'failed' ? 'fault' : 'info', html`<p>${foreignText(job.reason)}</p>`)}
 ${job.dry_run && notice('info', html`<p>This was only tried: nothing is stored.</p>`)}
-${progressOf(job, isOver)}
+${!isOver && progressOf(job)}
 ${card('Numbers', numbersOf(job))}
 ${refusedCard(job, refused)}
 <p class="row">${buttonLink('/urls', 'My links', { kind: isOver ? 'main' : 'plain' })}${buttonLink(`/import/${job.id}/report`, 'Whole report (NDJSON)', { kind: 'plain' })}</p>`,
   };
 }
 
-function progressOf({ records, done }: AnsweredImport, isOver: boolean): HtmlValue {
-  if (isOver) return undefined;
+/**
+ * The page never loads itself again: a screen reader would begin again, and open parts would close. A script
+ * asks how far the import is and says it in the status. A button makes it stop.
+ */
+function progressOf({ id, records, done }: AnsweredImport): Html {
   const share = records === null || records === 0 ? {} : { value: done, max: records };
-  return html`<p><label for="progress">${clicks(done)}${records !== null && ` of ${clicks(records)}`} records</label>
-<progress id="progress" ${attributes(share)}></progress></p><p class="quiet">This page asks again every ${REFRESH_S} seconds.</p>`;
+  return html`<section data-import="/import/${id}" aria-label="Progress">
+<p role="status" data-import-state>${clicks(done)}${records !== null && ` of ${clicks(records)}`} records</p>
+<p><progress aria-label="Records" ${attributes(share)}></progress></p>
+<p class="row"><a href="/import/${id}">Look again</a><button type="button" class="button plain small" hidden>Pause</button></p></section>`;
 }
 
 function numbersOf(job: AnsweredImport): Html {

@@ -1,3 +1,4 @@
+import { hadPassword, LOST_PASSWORD } from '../pages/password-field.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { readTargets, valuesOfTargets } from './target-rows.ts';
 
@@ -76,10 +77,12 @@ export function rebased(form: URLSearchParams, link: WholeLink): FormValues {
   const groups = Map.groupBy(new Set([...shown.keys(), ...form.keys()]), groupOf);
   const own: [string, string | readonly string[]][] = [];
   const dropped = new Set<string>();
+  const isReplaced = (form.get('password') ?? '') !== '';
   for (const [group, names] of groups) {
     if (
       group in ABOUT ||
       group === 'password' ||
+      (group === 'remove_password' && isReplaced) ||
       names.every((name) => isSame(form.getAll(name), shown.getAll(name)))
     )
       continue;
@@ -87,7 +90,7 @@ export function rebased(form: URLSearchParams, link: WholeLink): FormValues {
     for (const name of names) own.push([name, form.getAll(name)]);
   }
   const now = Object.entries(valuesOf(link)).filter(([name]) => !dropped.has(groupOf(name)));
-  return Object.fromEntries([...now, ...own]);
+  return Object.fromEntries([...now, ...own, ...(hadPassword(form) ? Object.entries(LOST_PASSWORD) : [])]);
 }
 
 /** All targets belong together: a row of one editor means nothing among those of another. */

@@ -1,9 +1,12 @@
 import type { AnsweredLink } from '../api/link-answers.ts';
+import type { StatisticsBody } from '../api/statistics-answers.ts';
 import { Problem } from '../http/problem.ts';
 import type { FormState } from '../pages/form.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
+import { requirePasswordAgain } from '../pages/password-field.ts';
 import { tryForm } from '../pages/try-form.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
+import type { By } from '../statistics/question.ts';
 import { ABOUT, changedFields, rebased, toForm } from './link-form.ts';
 import { linkPage, type LinkView } from './link-view.ts';
 import { pathOfLink } from './paths.ts';
@@ -31,22 +34,44 @@ export function addLinkPages(pages: PageRoutes): void {
     linkPage(await viewOf(request, { done: DONE[request.query.get('done') ?? ''] })),
   );
   pages.post('/urls/:key', { ...SHARED, maxBytes: MAX_FORM_BYTES }, changeLink);
-  pages.post('/urls/:key/delete', SHARED, async ({ call, params, form }) => {
-    const key = params['key'] ?? '';
-    await call('deleteLink', { params: { key }, headers: ifMatch(form) });
-    return doneWith(key, 'deleted');
-  });
-  pages.post('/urls/:key/restore', SHARED, async ({ call, params }) => {
-    const key = params['key'] ?? '';
-    await call('restoreLink', { params: { key } });
-    return doneWith(key, 'restored');
-  });
+  pages.post('/urls/:key/delete', SHARED, async (request) =>
+    endOrRestore(request, async ({ call, form }, key) => {
+      await call('deleteLink', { params: { key }, headers: ifMatch(form) });
+      return doneWith(key, 'deleted');
+    }),
+  );
+  pages.post('/urls/:key/restore', SHARED, async (request) =>
+    endOrRestore(request, async ({ call }, key) => {
+      await call('restoreLink', { params: { key } });
+      return doneWith(key, 'restored');
+    }),
+  );
+}
+
+/** Where that is refused, the link is shown as it is, with the reason above it. */
+async function endOrRestore(
+  request: FormRequest,
+  send: (request: FormRequest, key: string) => Promise<PageReply>,
+): Promise<PageReply> {
+  const key = request.params['key'] ?? '';
+  return tryForm(
+    request.form,
+    async () => send(request, key),
+    async ({ problem }) => linkPage({ ...(await viewOf(request, {})), refusal: refusalOf(problem) }),
+  );
+}
+
+function refusalOf(problem: Problem | undefined): string | undefined {
+  return problem?.code === 'changed-meanwhile'
+    ? 'Somebody else has changed this link meanwhile, so it is not deleted. Below it is as it is now. Look at it and delete it again.'
+    : problem?.message;
 }
 
 async function changeLink(request: FormRequest): Promise<PageReply> {
   const { call, params, form } = request;
   const key = params['key'] ?? '';
   const send = async (): Promise<PageReply> => {
+    requirePasswordAgain(form);
     const body = changedFields(form);
     if (Object.keys(body).length === 0) return doneWith(key, 'unchanged');
     const reply = await call('changeLink', { params: { key }, body, headers: ifMatch(form) });
@@ -99,23 +124,25 @@ async function viewOf(
 
 /** A page without charts is better than none: the link can be changed, whatever is with its clicks. */
 async function readClicks(
-  { identity, services }: PageRequest,
+  { call }: PageRequest,
   key: string,
   period: Period,
   only: DimensionName | undefined,
 ): Promise<ShownClicks | { readonly fault: string }> {
-  if (identity === undefined) throw new Problem('unauthenticated');
-  const { statistics } = services;
+  const ask = async (by: By): Promise<StatisticsBody> => {
+    const { body } = await call('getStatistics', { params: { key }, query: period.queryOf(by) });
+    return body as StatisticsBody;
+  };
   try {
     const [time, ...values] = await Promise.all([
-      statistics.ofLink(identity, key, period.asked('time')),
+      ask('time'),
       ...(only === undefined ? DIMENSION_NAMES : [only]).map(
-        async (name) => [name, await statistics.ofLink(identity, key, period.asked(name))] as const,
+        async (name) => [name, await ask(name)] as const,
       ),
     ]);
     return { time, values };
   } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 503) throw error;
+    if (!(error instanceof Problem) || (error.status !== 503 && error.status !== 429)) throw error;
     return { fault: `Clicks cannot be read just now. ${error.message}` };
   }
 }

@@ -14,6 +14,7 @@ import {
 } from '../pages/components.ts';
 import { faultsOf, freshForm, hidden, type FormState } from '../pages/form.ts';
 import type { Page } from '../pages/layout.ts';
+import { withPasswordAsked } from '../pages/password-field.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LABELS, linkFields } from './form-fields.ts';
 import { ABOUT, toForm, valuesOf } from './link-form.ts';
@@ -26,13 +27,15 @@ export interface LinkView {
   readonly statistics: StatisticsView;
   /** What is wrong with a change; undefined: the form shows the link. */
   readonly state?: FormState | undefined;
+  /** Why it was not deleted or restored. */
+  readonly refusal?: string | undefined;
   /** What has just happened to the link. */
   readonly done?: string | undefined;
   readonly nowMs: number;
 }
 
 /** The page of a link: what it is, how it is changed, and how often it was followed. */
-export function linkPage({ answered, statistics, state, done, nowMs }: LinkView): Page {
+export function linkPage({ answered, statistics, state, refusal, done, nowMs }: LinkView): Page {
   const { body: link, etag } = answered;
   const { sentence } = stateOf(link, nowMs);
   const name = link.title ?? link.unique_id;
@@ -41,6 +44,7 @@ export function linkPage({ answered, statistics, state, done, nowMs }: LinkView)
     title: shortened(name),
     content: html`<p class="trail"><a href="/urls">My links</a></p>
 <h1 class="foreign">${foreignText(name)}</h1>
+${refusal !== undefined && notice('fault', html`<p>${refusal}</p>`)}
 ${done !== undefined && notice('good', html`<p>${done}</p>`)}
 ${sentence !== undefined && notice('info', html`<p>${foreignText(sentence)}</p>`)}
 <div class="link-page">
@@ -119,7 +123,7 @@ function liveCard(path: string): Html {
 /** @param state of a change that was refused: then it stands above everything else */
 function changeCard(link: WholeLink, etag: string, state: FormState | undefined): Html {
   const path = pathOfLink(link.unique_id);
-  const shown = state ?? freshForm(valuesOf(link));
+  const shown = withPasswordAsked(state ?? freshForm(valuesOf(link)));
   const form = html`<form method="post" action="${path}">
 ${faultsOf(shown, LABELS)}${hidden(ABOUT.version, etag)}${hidden(ABOUT.shown, toForm(valuesOf(link)).toString())}
 ${linkFields({

@@ -8,6 +8,8 @@ import { outcomePage } from './outcome-view.ts';
 
 /** Of a page. */
 const LINKS = '50';
+/** Nobody chooses more than a page has. */
+const MAX_CHOSEN = Number(LINKS);
 /** A search in many links comes in pages that may be empty: it goes on for so many of them. */
 const MAX_EMPTY_PAGES = 5;
 const TAGS = '200';
@@ -30,17 +32,19 @@ export function addListPages(pages: PageRoutes): void {
 async function changeTogether(request: FormRequest): Promise<PageReply> {
   const { form } = request;
   const choice = choiceOf(form);
-  const keys = form.getAll('key');
+  const keys = [...new Set(form.getAll('key'))];
   const refuse = async (field: string, reason: string): Promise<PageReply> => {
     const problem = new Problem('invalid-request', { errors: [{ field, reason }], detail: reason });
-    return listPage({ ...(await viewOf(request, choice, undefined)), problem });
+    const chosen = { keys: new Set(keys), tag: form.get('bulk_tag') ?? '' };
+    return listPage({ ...(await viewOf(request, choice, undefined)), problem, chosen });
   };
   if (keys.length === 0) return refuse('', 'No link is chosen: tick the boxes of those that you mean.');
+  if (keys.length > MAX_CHOSEN) return refuse('', `Choose at most ${MAX_CHOSEN} links.`);
   const chosen = chosenOf(form);
   if (chosen === undefined) return refuse('', 'Say which tag you mean.');
-  const failed = await changeChosen(request, keys, chosen);
+  const { failed, stop } = await changeChosen(request, keys, chosen);
   if (failed.length > 0)
-    return outcomePage({ back: pathOfList(choice), changed: keys.length - failed.length, failed });
+    return outcomePage({ back: pathOfList(choice), changed: keys.length - failed.length, failed, stop });
   return { location: pathOfList(choice, { done: chosen.action, count: String(keys.length) }) };
 }
 

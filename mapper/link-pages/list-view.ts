@@ -24,6 +24,8 @@ export interface ListView {
   readonly tags: readonly { readonly tag: string; readonly links: number }[];
   /** Why there is no list. */
   readonly problem?: Problem | undefined;
+  /** What was chosen and typed in a form that was refused. */
+  readonly chosen?: { readonly keys: ReadonlySet<string>; readonly tag: string };
   /** What has just been done. */
   readonly done?: string | undefined;
   readonly nowMs: number;
@@ -98,28 +100,31 @@ function nothing(choice: ListChoice, hasMore: boolean): Html {
 }
 
 /** One form for the whole list: its buttons do something to the links that are chosen. */
-function listOf({ choice, links, nowMs }: ListView): Html {
+function listOf({ choice, links, chosen, nowMs }: ListView): Html {
   const isChangeable = choice.state !== 'deleted';
-  const rows = links.map((link) => rowOf(link, isChangeable, nowMs));
+  const rows = links.map((link) => rowOf(link, isChangeable && chooseBox(link, chosen?.keys), nowMs));
   if (!isChangeable) return html`<ul class="links">${rows}</ul>`;
   return html`<form method="post" action="/urls/bulk">
 ${Object.entries(choice).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <ul class="links">${rows}</ul>
 <fieldset class="bulk"><legend>With the chosen links</legend>
 <button type="button" class="button plain" data-chooses-all hidden>Choose all</button>
-<div class="field"><label for="field-bulk-tag">Tag</label><input id="field-bulk-tag" name="bulk_tag" maxlength="50" autocomplete="off"></div>
+<div class="field"><label for="field-bulk-tag">Tag</label><input id="field-bulk-tag" name="bulk_tag" value="${chosen?.tag ?? ''}" maxlength="50" autocomplete="off"></div>
 ${button('Add tag', { kind: 'plain', name: 'action', value: 'add' })}
 ${button('Remove tag', { kind: 'plain', name: 'action', value: 'remove' })}
 ${button('Delete', { kind: 'danger', name: 'action', value: 'delete' })}
 </fieldset></form>`;
 }
 
-function rowOf(link: WholeLink, isChoosable: boolean, nowMs: number): Html {
+function chooseBox({ unique_id: key }: WholeLink, chosen: ReadonlySet<string> | undefined): Html {
+  const checked = chosen?.has(key) === true;
+  return html`<input type="checkbox" name="key" value="${key}" aria-label="Choose ${key}" ${attributes({ checked })}>`;
+}
+
+/** @param choose a box that chooses the link for what is done to several */
+function rowOf(link: WholeLink, choose: HtmlValue, nowMs: number): Html {
   const name = link.title ?? link.long_url;
   const { name: state } = stateOf(link, nowMs);
-  const choose =
-    isChoosable &&
-    html`<input type="checkbox" name="key" value="${link.unique_id}" aria-label="Choose ${link.unique_id}">`;
   return html`<li class="card">${choose}<div class="what">
 <a class="name foreign" href="${pathOfLink(link.unique_id)}">${foreignText(name)}</a>
 <span class="short">${urlText(link.short_url)}<button type="button" class="button plain small" data-copies-text="${link.short_url}" aria-label="Copy ${link.short_url}" hidden>Copy</button></span>

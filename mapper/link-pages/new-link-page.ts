@@ -1,9 +1,10 @@
-import { randomUUID } from 'node:crypto';
 import { html } from '../http/html.ts';
 import { button } from '../pages/components.ts';
-import { faultsOf, freshForm, hidden, type FormState } from '../pages/form.ts';
+import { faultsOf, freshForm, type FormState } from '../pages/form.ts';
 import type { Page } from '../pages/layout.ts';
 import type { FormRequest, PageReply, PageRoutes } from '../pages/page-routes.ts';
+import { requirePasswordAgain, withPasswordAsked } from '../pages/password-field.ts';
+import { repeatKeyField, repeatKeyOf, withoutRepeatKey } from '../pages/repeat-key.ts';
 import { tryForm } from '../pages/try-form.ts';
 import { LABELS, linkFields } from './form-fields.ts';
 import { NEW_LINK, newLinkFields } from './link-form.ts';
@@ -11,8 +12,6 @@ import { NEW_LINK_PATH, pathOfLink } from './paths.ts';
 import { withRowsInOrder } from './target-rows.ts';
 
 const SIGNED_IN = { for: 'signed-in' } as const;
-/** A form that is sent twice makes one link. */
-const REPEAT_KEY = 'idempotency_key';
 const MAX_FORM_BYTES = 256 * 1024;
 
 /** The page of a new link, with everything that a link can have. */
@@ -26,10 +25,13 @@ export function addNewLinkPage(pages: PageRoutes): void {
 
 async function makeLink({ form, make }: FormRequest): Promise<PageReply> {
   const send = async (): Promise<PageReply> => {
-    const { key, isNew } = await make(newLinkFields(form), form.get(REPEAT_KEY) ?? undefined);
+    requirePasswordAgain(form);
+    const { key, isNew } = await make(newLinkFields(form), repeatKeyOf(form));
     return { location: `${pathOfLink(key)}?done=${isNew ? 'made' : 'found'}` };
   };
-  return tryForm(form, send, ({ problem }) => newLinkPage({ values: withRowsInOrder(form), problem }));
+  return tryForm(form, send, ({ problem }) =>
+    newLinkPage(withoutRepeatKey(withPasswordAsked({ values: withRowsInOrder(form), problem }))),
+  );
 }
 
 function newLinkPage(state: FormState): Page {
@@ -38,7 +40,7 @@ function newLinkPage(state: FormState): Page {
     width: 'middle',
     content: html`<p class="trail"><a href="/urls">My links</a></p><h1>New link</h1>
 <div class="card"><form method="post" action="${NEW_LINK_PATH}">
-${faultsOf(state, LABELS)}${hidden(REPEAT_KEY, randomUUID())}
+${faultsOf(state, LABELS)}${repeatKeyField(state)}
 ${linkFields({ state })}
 ${button('Make the link')}</form></div>`,
   };

@@ -1,4 +1,4 @@
-import type { Asked, By } from '../statistics/question.ts';
+import type { By } from '../statistics/question.ts';
 import { monthOfDay, Zone, firstDayOf } from '../statistics/zone.ts';
 import type { UnitName } from '../statistics/units.ts';
 
@@ -18,8 +18,8 @@ export type PeriodName = keyof typeof PERIODS;
 export interface Period {
   readonly name: PeriodName;
   readonly zone: string;
-  /** The question of each chart. */
-  readonly asked: (by: By) => Asked;
+  /** The question of each chart: the query of `GET /urls/{key}/stats`. */
+  readonly queryOf: (by: By) => Readonly<Record<string, string>>;
   readonly unit: UnitName;
   /** Why another zone is not used; undefined: it is the one that was asked for. */
   readonly zoneFault: string | undefined;
@@ -63,16 +63,22 @@ export function periodOf(
     zone: zone.name,
     unit,
     zoneFault: found === undefined ? 'is no time zone; the times below are UTC' : undefined,
-    asked: (by) => ({ ...(from && { from }), unit, by, tz: zone.name }),
+    queryOf: (by) => ({ ...(from !== undefined && { from }), unit, by, tz: zone.name }),
   };
 }
 
-function fromOf(name: PeriodName, today: number, nowMs: number): Asked['from'] {
+/** A time, or a date of the zone. */
+function fromOf(name: PeriodName, today: number, nowMs: number): string | undefined {
   // The hour that is not over yet is the last of them.
-  if (name === '24h') return { at: new Date(Math.floor(nowMs / 3_600_000) * 3_600_000 - 23 * 3_600_000) };
-  if (name === '12m') return { day: firstDayOf(monthOfDay(today) - 11) };
+  if (name === '24h') return new Date((Math.floor(nowMs / 3_600_000) - 23) * 3_600_000).toISOString();
+  if (name === '12m') return dateOf(firstDayOf(monthOfDay(today) - 11));
   const days = DAYS[name];
-  return days === undefined ? undefined : { day: today - days + 1 };
+  return days === undefined ? undefined : dateOf(today - days + 1);
+}
+
+/** @param day since 1970-01-01 */
+function dateOf(day: number): string {
+  return new Date(day * DAY_MS).toISOString().slice(0, 10);
 }
 
 function unitOfAll(createdAt: Date, nowMs: number): UnitName {

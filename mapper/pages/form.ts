@@ -7,6 +7,8 @@ export interface FormState {
   readonly values: URLSearchParams;
   /** Undefined: it is shown for the first time. */
   readonly problem?: Problem | undefined;
+  /** What else is to be done before the form can be carried out. */
+  readonly further?: readonly FieldError[];
 }
 
 /** A form that nothing is wrong with. @param values what its fields have; null: nothing */
@@ -41,11 +43,11 @@ export function form(
 }
 
 /** What is wrong with a form, in a list that leads to the fields. Undefined: nothing. */
-export function faultsOf({ problem }: FormState, labels: Readonly<Record<string, string>>): HtmlValue {
+export function faultsOf(state: FormState, labels: Readonly<Record<string, string>>): HtmlValue {
+  const { problem } = state;
   if (problem === undefined) return undefined;
-  const { errors = [] } = problem;
-  if (errors.length === 0) return notice('fault', html`<p>${problem.message}</p>`);
-  const items = errors.map(({ field, reason }) => {
+  const isAboutFields = (problem.errors ?? []).length > 0;
+  const items = errorsOf(state).map(({ field, reason }) => {
     const name = nameOf(field, labels);
     const label = name === undefined ? undefined : labels[name];
     if (name === undefined || label === undefined) return html`<li>${sentence(field, reason)}</li>`;
@@ -53,11 +55,19 @@ export function faultsOf({ problem }: FormState, labels: Readonly<Record<string,
   });
   return notice(
     'fault',
-    html`<p>Please mend this:</p>
-      <ul>
+    html`<p>${isAboutFields ? 'Please mend this:' : problem.message}</p>
+      ${
+        items.length > 0 &&
+        html`<ul>
         ${items}
-      </ul>`,
+      </ul>`
+      }`,
   );
+}
+
+/** Everything that is wrong with the fields of a form, or that is to be done in them. */
+export function errorsOf({ problem, further = [] }: FormState): readonly FieldError[] {
+  return [...(problem?.errors ?? []), ...further];
 }
 
 /** `tags.3` is about the field `tags`. */
@@ -165,13 +175,20 @@ export function checkboxes(
   </fieldset>`;
 }
 
+/** A file to be sent. A page can never fill it in. */
+export function fileField(options: Omit<FieldOptions, 'hint'>): Html {
+  return around(options, html`<input ${attributes({ type: 'file', ...commonOf(options) })} />`);
+}
+
 /** Yes or no. */
-export function checkbox({ name, label, hint, state }: FieldOptions): Html {
+export function checkbox(options: FieldOptions): Html {
+  const { name, label, hint, state } = options;
+  // Its hint is a part of its label.
+  const common = commonOf({ name, label, state });
   const given = {
+    ...common,
     type: 'checkbox',
-    name,
     value: 'true',
-    id: `field-${name}`,
     checked: state.values.get(name) === 'true',
   };
   return html`<div class="field">
@@ -179,7 +196,7 @@ export function checkbox({ name, label, hint, state }: FieldOptions): Html {
       ><input ${attributes(given)} /><span
         >${label}${hint === undefined ? '' : html` <small>${hint}</small>`}</span
       ></label
-    >
+    >${faultOf(options)}
   </div>`;
 }
 
@@ -208,7 +225,7 @@ function faultOf(options: FieldOptions): HtmlValue {
 }
 
 function findFault({ name, state }: FieldOptions): FieldError | undefined {
-  return state.problem?.errors?.find(({ field }) => field === name || field.startsWith(`${name}.`));
+  return errorsOf(state).find(({ field }) => field === name || field.startsWith(`${name}.`));
 }
 
 function commonOf(options: FieldOptions) {

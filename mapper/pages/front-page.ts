@@ -7,6 +7,7 @@ import { buttonLink, copyField, urlText } from './components.ts';
 import { freshForm, type FormState } from './form.ts';
 import type { Page, Site } from './layout.ts';
 import type { PageRoutes } from './page-routes.ts';
+import { repeatKeyOf } from './repeat-key.ts';
 import { shortenForm, toShortenBody } from './shorten-form.ts';
 import { tryForm } from './try-form.ts';
 
@@ -39,7 +40,7 @@ export function addFrontPage(pages: PageRoutes, { findLink }: FrontPageOptions):
     tryForm(
       form,
       async () => {
-        const made = await make(toShortenBody(form, Date.now()));
+        const made = await make(toShortenBody(form, Date.now()), repeatKeyOf(form));
         const key = encodeURIComponent(made.key);
         return { location: site.hasFrontPage ? `/?made=${key}` : `/urls/${key}` };
       },

@@ -1,20 +1,26 @@
 import { attributes, html, type Html } from '../http/html.ts';
 import { button } from './components.ts';
+import { invalidFields } from '../http/problem.ts';
 import { faultsOf, field, select, type FormState } from './form.ts';
+import { hadPassword, passwordField, requirePasswordAgain, withPasswordAsked } from './password-field.ts';
+import { repeatKeyField, withoutRepeatKey } from './repeat-key.ts';
 import { given } from './try-form.ts';
 
 const LABELS = {
   long_url: 'Long address',
   custom_alias: 'Alias',
   expires_in: 'Expires',
-  expiration_date: 'Expires',
   password: 'Password',
   max_visits: 'Visits',
   title: 'Title',
   tags: 'Tags',
 };
 
-const DAY_MS = 86_400_000;
+/** The fields behind `Options`, without the password. */
+const OPTIONS = ['custom_alias', 'expires_in', 'max_visits', 'title', 'tags'] as const;
+
+const HOUR_MS = 3_600_000;
+const DAY_MS = 24 * HOUR_MS;
 
 /** How long a link may live: days, and what people read. */
 const LIVES = [
@@ -26,11 +32,12 @@ const LIVES = [
 ] as const;
 
 /** The form for a new link. @param isOwner whether the link will have an owner */
-export function shortenForm(state: FormState, isOwner: boolean): Html {
-  const { values } = state;
-  const isOpen = [...values.keys()].some((name) => name !== 'long_url' && given(values, name) !== null);
+export function shortenForm(sent: FormState, isOwner: boolean): Html {
+  const { values } = sent;
+  const state = withoutRepeatKey(withPasswordAsked(sent));
+  const isOpen = hadPassword(values) || OPTIONS.some((name) => given(values, name) !== null);
   return html`<form method="post" action="/urls">
-    ${faultsOf(state, LABELS)}
+    ${faultsOf(state, LABELS)}${repeatKeyField(state)}
     <div class="ask">
       ${field({
         name: 'long_url',
@@ -59,12 +66,10 @@ export function shortenForm(state: FormState, isOwner: boolean): Html {
           choices: LIVES,
           state,
         })}
-        ${field({
-          name: 'password',
+        ${passwordField({
           label: LABELS.password,
           hint: 'Visitors must know it.',
-          type: 'password',
-          autocomplete: 'new-password',
+          without: 'The link is to have no password',
           state,
         })}
         ${field({
@@ -85,16 +90,22 @@ export function shortenForm(state: FormState, isOwner: boolean): Html {
   </form>`;
 }
 
-/** The body of `POST /urls` that the form asks for. What is empty is left out. */
+/**
+ * The body of `POST /urls` that the form asks for. What is empty is left out.
+ * @throws Problem 422 for what the form does not offer, and without a password that was typed before
+ */
 export function toShortenBody(values: URLSearchParams, nowMs: number): Readonly<Record<string, unknown>> {
-  const chosen = given(values, 'expires_in');
-  const days = LIVES.some(([value]) => value === chosen) ? Number(chosen) : 0;
+  requirePasswordAgain(values);
+  const days = given(values, 'expires_in');
+  if (days !== null && !LIVES.some(([value]) => value === days))
+    throw invalidFields([{ field: 'expires_in', reason: 'must be one of the choices' }]);
   const visits = given(values, 'max_visits');
   const tags = (given(values, 'tags') ?? '').split(',').map((tag) => tag.trim());
   const body = {
     long_url: values.get('long_url')?.trim() ?? '',
     custom_alias: given(values, 'custom_alias'),
-    expiration_date: days > 0 ? new Date(nowMs + days * DAY_MS).toISOString() : null,
+    // To the hour, so that a form that is sent again is the same request.
+    expiration_date: days === null ? null : toFullHour(nowMs + Number(days) * DAY_MS),
     // It may begin with a blank.
     password: values.get('password') === '' ? null : values.get('password'),
     max_visits: visits === null ? null : Number(visits),
@@ -102,4 +113,9 @@ export function toShortenBody(values: URLSearchParams, nowMs: number): Readonly<
     tags: tags.some(Boolean) ? tags.filter(Boolean) : null,
   };
   return Object.fromEntries(Object.entries(body).filter(([, value]) => value !== null));
+}
+
+/** The next full hour. */
+function toFullHour(ms: number): string {
+  return new Date(Math.ceil(ms / HOUR_MS) * HOUR_MS).toISOString();
 }

@@ -59,3 +59,61 @@ for (const section of document.querySelectorAll('[data-live]')) {
     say(source.readyState === EventSource.CLOSED ? 'Clicks cannot be shown just now.' : 'Connecting again …'),
   );
 }
+
+/**
+ * How far an import is. It is asked for with pauses; the status says it only when it has changed. When the
+ * import is over, nothing on the page is exchanged under the reader: the link leads to what has become of it.
+ */
+const PAUSE_MS = 5_000;
+const LONG_PAUSE_MS = 30_000;
+for (const section of document.querySelectorAll('[data-import]')) {
+  const state = section.querySelector('[data-import-state]');
+  const bar = section.querySelector('progress');
+  const link = section.querySelector('a');
+  const button = section.querySelector('button');
+  let timer;
+  const say = (text) => {
+    if (state.textContent !== text) state.textContent = text;
+  };
+  const show = ({ state: name, records, done }) => {
+    if (name === 'done' || name === 'failed') {
+      say(name === 'done' ? 'The import is done.' : 'The import has failed.');
+      link.textContent = 'Show the result';
+      button.hidden = true;
+      bar.parentElement.hidden = true;
+      return;
+    }
+    if (records !== null && records > 0) Object.assign(bar, { max: records, value: done });
+    say(
+      `${done.toLocaleString('en')}${records === null ? '' : ` of ${records.toLocaleString('en')}`} records`,
+    );
+    wait(PAUSE_MS);
+  };
+  const ask = async () => {
+    if (document.hidden) return wait(PAUSE_MS);
+    try {
+      const answer = await fetch(section.dataset.import, { headers: { accept: 'application/json' } });
+      if (answer.ok) return show(await answer.json());
+      if (answer.status !== 429 && answer.status < 500) {
+        button.hidden = true;
+        return say('This cannot be shown any more. Look again.');
+      }
+    } catch {
+      // The network is away: it is like a service that is.
+    }
+    say('There is no answer just now.');
+    wait(LONG_PAUSE_MS);
+  };
+  const wait = (ms) => {
+    if (button.getAttribute('aria-pressed') !== 'true') timer = setTimeout(ask, ms);
+  };
+  button.hidden = false;
+  button.setAttribute('aria-pressed', 'false');
+  button.addEventListener('click', () => {
+    const isPaused = button.getAttribute('aria-pressed') !== 'true';
+    button.setAttribute('aria-pressed', String(isPaused));
+    clearTimeout(timer);
+    if (!isPaused) void ask();
+  });
+  wait(PAUSE_MS);
+}

@@ -1,0 +1,78 @@
+import { expect } from 'chai';
+import { useApi } from '../api/use-api.ts';
+import { NO_LIMITS, type TestMapper } from '../world.ts';
+import { Browser, fieldsOf, wordsOf } from './browser.ts';
+
+describe('pages of links that the service refuses', () => {
+  const fixture = useApi({ keys: 200 });
+
+  async function newcomer(
+    mapper: () => TestMapper = () => fixture.mapper,
+  ): Promise<{ cookie: string; browser: Browser }> {
+    const cookie = await fixture.people.session(await fixture.people.person());
+    return { cookie, browser: new Browser(() => mapper().url, cookie) };
+  }
+
+  /** Does something on a mapper that lets sessions have few requests. */
+  async function withLimit(session: number, work: (mapper: TestMapper) => Promise<void>): Promise<void> {
+    const perMinute = { ...NO_LIMITS.perMinute, session };
+    const strict = await fixture.world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+    try {
+      await work(strict);
+    } finally {
+      await strict.stop();
+    }
+  }
+
+  it('count each question about clicks as the API does', async () =>
+    withLimit(5, async (strict) => {
+      const { cookie, browser } = await newcomer(() => strict);
+      const page = await browser.get(`/urls/${await fixture.makeLink(cookie)}`);
+      expect(page.status).to.equal(200);
+      expect(wordsOf(page)).to.include('Clicks cannot be read just now. Your sessions were used too often');
+      expect((await browser.get('/urls')).status).to.equal(429);
+    }));
+
+  it('change nothing more after the last request that is allowed, and say what was changed', async () =>
+    withLimit(7, async (strict) => {
+      const { cookie, browser } = await newcomer(() => strict);
+      const keys: string[] = [];
+      for (let at = 0; at < 12; at += 1) keys.push(await fixture.makeLink(cookie));
+      const page = await browser.post('/urls/bulk', { key: keys, action: 'add', bulk_tag: 'news' });
+      expect(page.status).to.equal(429);
+      expect(page.headers).to.include.keys('retry-after');
+      const [, changed] = /(\d+) links? changed, \d+ links? not/.exec(wordsOf(page)) ?? [];
+      expect(wordsOf(page)).to.include('sessions were used too often').and.include('It was not tried');
+      const tagged = await fixture.api.call('GET', '/urls?tag=news', { cookie });
+      expect(tagged.json()['items']).to.have.length(Number(changed));
+    }));
+
+  it('keep the boxes that are ticked and the tag that was typed', async () => {
+    const { cookie, browser } = await newcomer();
+    const [a, b] = [await fixture.makeLink(cookie), await fixture.makeLink(cookie)];
+    const bulk = '/urls/bulk';
+    const noTag = await browser.post(bulk, { key: [a], action: 'add', bulk_tag: ' ' });
+    expect(wordsOf(noTag)).to.include('Say which tag you mean');
+    expect(fieldsOf(noTag, bulk)).to.include({ key: a });
+    const noLink = await browser.post(bulk, { action: 'add', bulk_tag: 'news' });
+    expect(fieldsOf(noLink, bulk)).to.include({ bulk_tag: 'news' }).and.not.have.any.keys('key');
+    const many = Array.from({ length: 60 }, (_, at) => `never-${at}`);
+    const tooMany = await browser.post(bulk, { key: [b, ...many], action: 'add', bulk_tag: 'news' });
+    expect([tooMany.status, wordsOf(tooMany).includes('at most 50 links')]).to.deep.equal([422, true]);
+    expect(fieldsOf(tooMany, bulk)).to.include({ key: b, bulk_tag: 'news' });
+  });
+
+  it('show a link that somebody else has changed, instead of deleting it', async () => {
+    const { cookie, browser } = await newcomer();
+    const key = await fixture.makeLink(cookie, { title: 'Mine' });
+    const path = `/urls/${key}`;
+    const before = await browser.get(path);
+    const form = fieldsOf(before, `${path}/delete`);
+    await browser.post(path, { ...fieldsOf(before, path), title: 'Theirs' });
+    const late = await browser.post(`${path}/delete`, form);
+    expect(late.status).to.equal(412);
+    expect(wordsOf(late)).to.include('it is not deleted').and.include('Theirs').and.not.include('If-Match');
+    const deleted = await browser.post(`${path}/delete`, fieldsOf(late, `${path}/delete`));
+    expect(deleted.headers.location).to.equal(`${path}?done=deleted`);
+  });
+});
