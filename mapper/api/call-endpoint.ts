@@ -40,7 +40,8 @@ export interface EndpointCall {
   readonly request: IncomingMessage;
   readonly response: ServerResponse;
   readonly params: Readonly<Record<string, string | undefined>>;
-  readonly query: Query;
+  /** Undefined: the request has none. */
+  readonly query: Query | undefined;
   readonly body: () => Promise<unknown>;
   /** The body of an endpoint with `bodyTypes`. */
   readonly stream: (types: readonly string[]) => BodyStream;
@@ -64,17 +65,17 @@ export async function callEndpoint(
   await limits.enforceApi(request, response, { identity, limit });
   if (access !== 'anyone') guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(request, response, identity, cookieName);
-  if (query === undefined) refuseQuery(parts.query);
+  if (query === undefined && parts.query !== undefined) refuseQuery(parts.query);
   const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(request);
   const asked = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
     identifyAgain: async () => (await identifyAgain(request, access, guard)) as never,
     params: (params && check(params, parts.params)) as never,
-    query: (query && check(query, singleValues(parts.query))) as never,
+    query: (query && check(query, singleValues(parts.query ?? {}))) as never,
     body: (body && check(body, await parts.body())) as never,
     stream: (bodyTypes && parts.stream(Object.keys(bodyTypes))) as never,
-    headers: { ...request.headers, ...parts.headers },
+    headers: parts.headers ?? request.headers,
     addressOf: () => limits.clientAddressOf(request),
     idempotencyKey,
   };
@@ -125,6 +126,6 @@ function singleValues(query: Query): Record<string, string> {
 }
 
 function refuseQuery(query: Query): void {
-  const [field] = Object.keys(query);
-  if (field !== undefined) throw invalidFields([{ field, reason: 'unknown parameter' }]);
+  const [field = ''] = Object.keys(query);
+  throw invalidFields([{ field, reason: 'unknown parameter' }]);
 }

@@ -66,7 +66,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     request: ctx.req,
     response: ctx.res,
     params: { ...ctx.params },
-    query: ctx.query,
+    query: ctx.querystring === '' ? undefined : ctx.query,
     body: async () => readJsonObject(ctx.req, ctx.res, maxBodyBytes),
     stream: (types) => openStream(ctx, types, maxBodyMs),
   });

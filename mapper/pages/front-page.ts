@@ -1,15 +1,16 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { escapeHtml, html, trusted, type Html, type HtmlValue } from '../http/html.ts';
+import { Problem, type ProblemKind } from '../http/problem.ts';
 import { parseColour, type Colour } from '../qr/colour.ts';
 import { encodeUrl } from '../qr/qr-code.ts';
 import { toSvg } from '../qr/qr-svg.ts';
 import { buttonLink, copyField, urlText } from './components.ts';
 import { freshForm, type FormState } from './form.ts';
 import type { Page, Site } from './layout.ts';
-import type { PageRoutes } from './page-routes.ts';
+import type { PageReply, PageRoutes } from './page-routes.ts';
 import { repeatKeyOf } from './repeat-key.ts';
 import { shortenForm, toShortenBody } from './shorten-form.ts';
-import { tryForm } from './try-form.ts';
+import { showAgain, tryForm } from './try-form.ts';
 
 export interface FrontPageOptions {
   /** A link that can be followed, as a preview shows it. @throws Problem 429, 503 */
@@ -36,17 +37,27 @@ export function addFrontPage(pages: PageRoutes, { findLink }: FrontPageOptions):
       const found = await findLink(ctx.req, ctx.res, key);
       return found === undefined ? { location: '/' } : madePage(key, found, site, isOwner);
     });
-  pages.post('/urls', { isShared: true }, async ({ make, identity, form }) =>
-    tryForm(
-      form,
-      async () => {
-        const made = await make(toShortenBody(form, Date.now()), repeatKeyOf(form));
-        const key = encodeURIComponent(made.key);
-        return { location: site.hasFrontPage ? `/?made=${key}` : `/urls/${key}` };
-      },
-      (state) => frontPage(state, site, identity !== undefined),
-    ),
-  );
+  pages.post('/urls', { isShared: true }, async ({ make, identity, doubt, form }) => {
+    // Only the form of somebody who is signed in has a title.
+    const isOwner = doubt?.status === 503 ? form.has('title') : identity !== undefined;
+    const again = (state: FormState): Page => frontPage(state, site, isOwner);
+    if (doubt !== undefined) return showAgain(form, notYours(doubt), again);
+    const send = async (): Promise<PageReply> => {
+      const made = await make(toShortenBody(form, Date.now()), repeatKeyOf(form));
+      const key = encodeURIComponent(made.key);
+      return { location: site.hasFrontPage ? `/?made=${key}` : `/urls/${key}` };
+    };
+    return tryForm(form, send, again, { expiration_date: 'expires_in' });
+  });
+}
+
+/** Nobody gets a link without an owner who has pressed the button as one. */
+function notYours({ code, message, headers }: Problem): Problem {
+  const detail =
+    code === 'bad-credential'
+      ? 'Your session has ended, so nothing is made yet. Sign in first, or send this again: then the link belongs to nobody.'
+      : `${message} So nobody knows whose the link would be, and nothing is made. Try again in a few seconds.`;
+  return new Problem(code as ProblemKind, { detail, headers });
 }
 
 function frontPage(state: FormState, site: Site, isOwner: boolean): Page {

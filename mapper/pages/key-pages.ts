@@ -1,5 +1,6 @@
 import { SCOPES, type Scope } from '../auth/scopes.ts';
 import { html, type Html } from '../http/html.ts';
+import { invalidFields } from '../http/problem.ts';
 import { buttonLink, card, copyField, foreignText, moment, notice, postButton, table } from './components.ts';
 import { checkboxes, field, form, freshForm, select, type FormState } from './form.ts';
 import type { Page } from './layout.ts';
@@ -9,7 +10,7 @@ import { tryForm } from './try-form.ts';
 
 const PATH = '/settings/keys';
 const SIGNED_IN = { for: 'signed-in' } as const;
-const LABELS = { name: 'Name', scopes: 'What it may do', expires_in: 'Ends', expires_at: 'Ends' };
+const LABELS = { name: 'Name', scopes: 'What it may do', expires_in: 'Ends' };
 const DAY_MS = 86_400_000;
 
 const LIVES = [
@@ -57,6 +58,7 @@ export function addKeyPages(pages: PageRoutes): void {
         return settingsPage(PATH, 'Your new key', newKey(body as ApiKey & { secret: string }));
       },
       async (state) => show(request, state),
+      { expires_at: 'expires_in' },
     ),
   );
   pages.get(`${PATH}/:id/revoke`, SIGNED_IN, async ({ params, call }) => {
@@ -79,9 +81,12 @@ export function addKeyPages(pages: PageRoutes): void {
   });
 }
 
+/** @throws Problem 422 for an end that cannot be chosen: it must not mean a key that never ends */
 function toBody(values: URLSearchParams) {
-  const chosen = values.get('expires_in') ?? '';
-  const days = LIVES.some(([value]) => value === chosen) ? Number(chosen) : 0;
+  const chosen = values.get('expires_in');
+  if (chosen === null || !LIVES.some(([value]) => value === chosen))
+    throw invalidFields([{ field: 'expires_in', reason: 'must be one of the choices' }]);
+  const days = Number(chosen);
   return {
     name: values.get('name')?.trim() ?? '',
     scopes: values.getAll('scopes'),
@@ -137,7 +142,10 @@ function newKey({ name, secret }: ApiKey & { secret: string }): Html {
   return html`<div class="card">
     ${notice('good', html`<p>The key ${foreignText(name)} is made. It is shown only now: copy it.</p>`)}
     ${copyField('secret', 'API key', secret, { isSecret: true })}
-    <p class="quiet">Programs send it as <code>Authorization: Bearer …</code></p>
+    <p class="quiet">
+      Programs send it as <code>Authorization: Bearer …</code> Do not load this page again: that makes another
+      key.
+    </p>
     <p>${buttonLink(PATH, 'I have copied it')}</p>
   </div>`;
 }

@@ -14,7 +14,10 @@ import { wantsPage } from '../http/problem-page.ts';
 import { Problem, problemOf } from '../http/problem.ts';
 import { isForm, readFormFields } from '../http/read-json.ts';
 import { requestIdOf } from '../http/request-id.ts';
+import { isForLater, keptForm } from './kept-form.ts';
 import { FULL_PAGE_HEADERS, toDocument, type Page, type Site } from './layout.ts';
+import { identifyReader, type PageReader } from './page-reader.ts';
+import { PagePaths } from './page-paths.ts';
 import { problemPage } from './problem-texts.ts';
 
 /** Leads somewhere else: what follows a form that was carried out. */
@@ -39,10 +42,8 @@ export interface CallParts {
   readonly headers?: { readonly 'if-match': string };
 }
 
-export interface PageRequest {
+export interface PageRequest extends PageReader {
   readonly ctx: RouterContext;
-  /** Who is signed in. Undefined: nobody, or nobody who is known. */
-  readonly identity: Identity | undefined;
   /** Of the path, decoded. */
   readonly params: Readonly<Record<string, string>>;
   readonly query: URLSearchParams;
@@ -99,24 +100,23 @@ export class PageRoutes {
   readonly #router: Router;
   readonly #options: PageRoutesOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
-  /** The paths of the API without a parameter. */
-  readonly #fixed: ReadonlySet<string>;
+  readonly #paths: PagePaths;
 
   constructor(router: Router, options: PageRoutesOptions) {
     this.#router = router;
     this.#options = options;
     this.site = options.site;
     this.#endpoints = new Map(options.endpoints.map((endpoint) => [endpoint.name, endpoint]));
-    this.#fixed = new Set(
+    this.#paths = new PagePaths(
       options.endpoints.map((endpoint) => endpoint.path).filter((path) => !path.includes('{')),
     );
   }
 
   /** A page. Its addition must come before that of an endpoint of the same path. */
   get(path: string, options: RouteOptions, show: (request: PageRequest) => Promise<PageReply>): void {
+    this.#paths.add(path);
     this.#router.get(path, async (ctx, next) => {
-      if (options.isShared === true && !wantsPage(ctx.get('Accept'))) return next();
-      if (this.#isOther(ctx, path)) return next();
+      if (this.#isForApi(ctx, path, options, wantsPage(ctx.get('Accept')))) return next();
       return this.#answer(ctx, options, async () => show(await this.#open(ctx, options)));
     });
   }
@@ -128,12 +128,10 @@ export class PageRoutes {
   post(path: string, options: RouteOptions, send: (request: FormRequest) => Promise<PageReply>): void {
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = isForm(ctx.get('Content-Type')) && wantsPage(ctx.get('Accept'));
-      if ((!isFromBrowser && options.isShared === true) || this.#isOther(ctx, path)) return next();
+      if (this.#isForApi(ctx, path, options, isFromBrowser && namesOrigin(ctx))) return next();
       return this.#answer(ctx, options, async () => {
-        if (!isFromBrowser) throw new Problem('wrong-type');
-        if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
-        const request = await this.#open(ctx, options);
-        return send({ ...request, form: await readFormFields(ctx.req, ctx.res, options.maxBytes) });
+        this.#refuseForeign(ctx, isFromBrowser);
+        return this.#carryOut(ctx, options, send);
       });
     });
   }
@@ -142,10 +140,9 @@ export class PageRoutes {
   upload(path: string, options: RouteOptions, send: (request: UploadRequest) => Promise<PageReply>): void {
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = ctx.is(WITH_FILE) === WITH_FILE && wantsPage(ctx.get('Accept'));
-      if ((!isFromBrowser && options.isShared === true) || this.#isOther(ctx, path)) return next();
+      if (this.#isForApi(ctx, path, options, isFromBrowser && namesOrigin(ctx))) return next();
       return this.#answer(ctx, options, async () => {
-        if (!isFromBrowser) throw new Problem('wrong-type');
-        if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
+        this.#refuseForeign(ctx, isFromBrowser);
         const request = await this.#open(ctx, options);
         const stream = openBodyStream(ctx.req, ctx.res, { types: [WITH_FILE], pace: STREAM_PACE });
         return send({ ...request, stream });
@@ -153,9 +150,37 @@ export class PageRoutes {
     });
   }
 
-  /** `/urls/export` is no link with the key `export`. */
-  #isOther(ctx: RouterContext, path: string): boolean {
-    return ctx.path !== path && this.#fixed.has(ctx.path);
+  /** Programs get the API, whatever they accept: no browser sends an API key. */
+  #isForApi(ctx: RouterContext, path: string, { isShared }: RouteOptions, isFromBrowser: boolean): boolean {
+    const isFromProgram = !isFromBrowser || ctx.req.headers.authorization !== undefined;
+    return (isShared === true && isFromProgram) || this.#paths.isOther(ctx.path, path);
+  }
+
+  /** @throws Problem 403, 415 */
+  #refuseForeign(ctx: RouterContext, isFromBrowser: boolean): void {
+    if (!isFromBrowser) throw new Problem('wrong-type');
+    if (!isOwnForm(ctx.req.headers, this.site.publicUrl)) throw new Problem('foreign-origin');
+  }
+
+  /** What was typed outlives a session that has ended, a limit, and a store that is away. */
+  async #carryOut(
+    ctx: RouterContext,
+    options: RouteOptions,
+    send: (request: FormRequest) => Promise<PageReply>,
+  ): Promise<PageReply> {
+    let form: URLSearchParams | undefined;
+    try {
+      const request = await this.#open(ctx, options);
+      form = await readFormFields(ctx.req, ctx.res, options.maxBytes);
+      return await send({ ...request, form });
+    } catch (error) {
+      if (!(error instanceof Problem) || !isForLater(error)) throw error;
+      // Of nobody who is known, no more is read than of anybody.
+      form ??= await readFormFields(ctx.req, ctx.res).catch(() => undefined);
+      const page = form && keptForm(form, error, ctx.path);
+      if (page === undefined) throw error;
+      return { ...page, ...(error.code === 'bad-credential' && { session: null }) };
+    }
   }
 
   async #answer(ctx: RouterContext, options: RouteOptions, make: () => Promise<PageReply>): Promise<void> {
@@ -186,20 +211,28 @@ export class PageRoutes {
     }
     ctx.set({ ...reply.headers });
     ctx.status = reply.status ?? 200;
-    const identity = (ctx.state as { identity?: Identity }).identity;
-    ctx.body = toDocument(reply, this.site, { identity, path: ctx.path });
+    const { identity } = ctx.state as { identity?: Identity };
+    const reader = { identity: reply.session === null ? undefined : identity, path: ctx.path };
+    ctx.body = toDocument(reply, this.site, reader);
     ctx.set('Content-Type', PAGE_TYPE);
   }
 
   /** Somebody whose session has ended may sign in again; anybody else reads what is wrong. */
   #refusal(ctx: RouterContext, problem: Problem): PageReply {
     if (problem.code !== 'bad-credential' && problem.code !== 'unauthenticated') return problemPage(problem);
-    return { location: signInPath(ctx), ...(problem.code === 'bad-credential' && { session: null }) };
+    return { location: this.#signInPath(ctx), ...(problem.code === 'bad-credential' && { session: null }) };
+  }
+
+  /** Where somebody signs in who then goes on with the page that he has asked for, or has sent a form of. */
+  #signInPath(ctx: RouterContext): string {
+    const isPage = ctx.method === 'GET' || ctx.method === 'HEAD';
+    const next = isPage ? ctx.path + ctx.search : this.#paths.nearestTo(ctx.path);
+    return `/login?${new URLSearchParams(next === undefined ? {} : { next }).toString()}`;
   }
 
   async #open(ctx: RouterContext, { for: whom = 'anyone' }: RouteOptions): Promise<PageRequest> {
     const { api } = this.#options;
-    const identity = await this.#identify(ctx, whom);
+    const { identity, doubt } = await identifyReader(ctx, api, whom === 'anyone');
     ctx.state['identity'] = identity;
     if (whom !== 'anyone' && identity === undefined) throw new Problem('unauthenticated');
     if (whom === 'admin') api.guard.authorise(identity, 'admin');
@@ -207,29 +240,13 @@ export class PageRoutes {
     return {
       ctx,
       identity,
+      doubt,
       params: { ...ctx.params },
       query: new URLSearchParams(ctx.querystring),
       services: api.services,
       call: async (name, parts = {}) => this.#call(ctx, name, parts),
       make: async (fields, idempotencyKey) => this.#make(ctx, identity, { fields, idempotencyKey }),
     };
-  }
-
-  /**
-   * Who is signed in. A page for everybody is also for those whose session has ended, and for all while the
-   * users database is away.
-   */
-  async #identify(ctx: RouterContext, whom: RouteOptions['for']): Promise<Identity | undefined> {
-    const { guard, cookieName } = this.#options.api;
-    try {
-      return await guard.identify(ctx.req);
-    } catch (error) {
-      const isAway = error instanceof Problem && error.status === 503;
-      if (!(error instanceof Problem) || whom !== 'anyone' || !(isAway || error.code === 'bad-credential'))
-        throw error;
-      if (!isAway && ctx.get('Cookie') !== '') ctx.set('Set-Cookie', formatCookie(cookieName, undefined));
-      return undefined;
-    }
   }
 
   async #make(
@@ -253,13 +270,14 @@ export class PageRoutes {
       request: ctx.req,
       response: ctx.res,
       params: parts.params ?? {},
-      query: parts.query ?? {},
+      query: parts.query,
       body: async () => Promise.resolve(parts.body ?? {}),
       stream: () => {
         if (parts.stream === undefined) throw new Error(`${name} needs a file`);
         return parts.stream;
       },
-      ...(parts.headers && { headers: parts.headers }),
+      // What the browser sends is about the page.
+      headers: parts.headers ?? {},
     });
     if ('isNotModified' in reply || 'content' in reply) throw new Error(`${name} answers no JSON`);
     return reply;
@@ -271,8 +289,7 @@ export function isAdmin(identity: Identity | undefined): boolean {
   return identity !== undefined && isAllowed(identity.scopes, 'admin');
 }
 
-/** Where somebody signs in who then goes on with the page that he has asked for. */
-function signInPath(ctx: RouterContext): string {
-  const next = ctx.method === 'GET' || ctx.method === 'HEAD' ? ctx.path + ctx.search : ctx.path;
-  return `/login?${new URLSearchParams({ next }).toString()}`;
+/** Every browser says of a form where it comes from. */
+function namesOrigin({ req: { headers } }: RouterContext): boolean {
+  return headers.origin !== undefined || headers['sec-fetch-site'] !== undefined;
 }

@@ -3,7 +3,7 @@ import type { Problem } from '../http/problem.ts';
 import { buttonLink } from './components.ts';
 import type { Page } from './layout.ts';
 
-/** What people read above a problem, by its status. */
+/** By the status of a problem. */
 const HEADINGS: Readonly<Partial<Record<number, string>>> = {
   401: 'Please sign in',
   403: 'You may not do this',
@@ -23,9 +23,14 @@ const WAYS_OUT: Readonly<Partial<Record<number, string>>> = {
   503: 'Try again in a few seconds.',
 };
 
+/** What people read above a problem. */
+export function headingOf({ status }: Problem): string {
+  return HEADINGS[status] ?? 'This did not work';
+}
+
 /** A problem as a page of its own. */
 export function problemPage(problem: Problem): Page {
-  const heading = HEADINGS[problem.status] ?? 'This did not work';
+  const heading = headingOf(problem);
   const wayOut = WAYS_OUT[problem.status];
   const detail =
     problem.code === 'foreign-origin'

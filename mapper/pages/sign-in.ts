@@ -1,4 +1,5 @@
 import { html, type HtmlValue } from '../http/html.ts';
+import { Problem } from '../http/problem.ts';
 import { notice } from './components.ts';
 import { field, form, freshForm, hidden, type FormState } from './form.ts';
 import type { Page, Site } from './layout.ts';
@@ -13,6 +14,7 @@ const SIGN_UP = { ...SIGN_IN, first_name: 'First name', last_name: 'Last name' }
 
 const DONE: Readonly<Record<string, string>> = {
   deleted: 'Your account is deleted.',
+  signedup: 'Your account is made. Sign in with it.',
   signedout: 'You have signed out.',
 };
 
@@ -42,13 +44,15 @@ export function addSignInPages(pages: PageRoutes): void {
       async () => {
         const { form: fields } = request;
         const names = { first_name: given(fields, 'first_name'), last_name: given(fields, 'last_name') };
-        await request.call('signUp', { body: { ...credentialsOf(fields), ...names } });
-        return signIn(request);
+        const { body } = await request.call('signUp', { body: { ...credentialsOf(fields), ...names } });
+        return signInNew(request, (body as { email: string }).email);
       },
       (state) => signUpPage(state, site),
     ),
   );
-  pages.post('/logout', { isShared: true }, async ({ identity, call }) => {
+  pages.post('/logout', { isShared: true }, async ({ identity, doubt, call }) => {
+    // The session goes on, for everybody who has its cookie.
+    if (doubt?.status === 503) throw doubt;
     if (identity !== undefined) await call('signOut');
     return { location: '/login?done=signedout', session: null };
   });
@@ -57,6 +61,20 @@ export function addSignInPages(pages: PageRoutes): void {
 async function signIn({ form: fields, call }: FormRequest) {
   const { session } = await call('signIn', { body: credentialsOf(fields) });
   return { location: ownPath(fields.get('next'), HOME), ...(session !== undefined && { session }) };
+}
+
+/**
+ * The session of an account that was made just now. It was counted with the account. The account is there,
+ * whatever is wrong from here on: no fault may look as if it were not.
+ */
+async function signInNew({ form: fields, services }: FormRequest, email: string) {
+  try {
+    const { session } = await services.accounts.signIn(email, fields.get('password') ?? '');
+    return { location: HOME, session };
+  } catch (error) {
+    if (!(error instanceof Problem)) throw error;
+    return { location: '/login?done=signedup' };
+  }
 }
 
 function credentialsOf(fields: URLSearchParams) {

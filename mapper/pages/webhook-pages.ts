@@ -1,5 +1,6 @@
 import { EVENTS } from '../../db/outbox/outbox.ts';
 import { html, type Html, type HtmlValue } from '../http/html.ts';
+import { Problem } from '../http/problem.ts';
 import {
   buttonLink,
   card,
@@ -77,7 +78,7 @@ export function addWebhookPages(pages: PageRoutes): void {
       request.form,
       async () => {
         const { body } = await request.call('createWebhook', { body: toBody(request.form) });
-        return settingsPage(PATH, 'Your new webhook', withSecret(body as Webhook & { secret: string }));
+        return settingsPage(PATH, 'Your new webhook', withSecret(body as Webhook & { secret: string }, true));
       },
       async (state) => showAll(request, state),
     ),
@@ -109,7 +110,7 @@ function addActions(pages: PageRoutes): void {
   });
   pages.post(`${PATH}/:id/secret`, SIGNED_IN, async (request) => {
     const { body } = await request.call('rotateWebhookSecret', { params: paramsOf(request) });
-    return settingsPage(PATH, 'The new secret', withSecret(body as Webhook & { secret: string }));
+    return settingsPage(PATH, 'The new secret', withSecret(body as Webhook & { secret: string }, false));
   });
   pages.get(`${PATH}/:id/delete`, SIGNED_IN, async (request) => {
     const { url } = await findWebhook(request);
@@ -133,12 +134,11 @@ async function listOf(call: PageRequest['call']): Promise<readonly Webhook[]> {
   return ((await call('listWebhooks')).body as { items: readonly Webhook[] }).items;
 }
 
-/** @throws Problem 404 by the API, when there is none */
-async function findWebhook(request: PageRequest): Promise<Webhook> {
-  const found = (await listOf(request.call)).find(({ webhook_id: id }) => id === request.params['id']);
-  if (found !== undefined) return found;
-  const { body } = await request.call('changeWebhook', { params: paramsOf(request), body: {} });
-  return body as Webhook;
+/** @throws Problem 404 */
+async function findWebhook({ call, params }: PageRequest): Promise<Webhook> {
+  const found = (await listOf(call)).find(({ webhook_id: id }) => id === params['id']);
+  if (found === undefined) throw new Problem('not-found');
+  return found;
 }
 
 function paramsOf({ params }: PageRequest): Readonly<Record<string, string>> {
@@ -239,11 +239,15 @@ function onePage(
     )}`;
 }
 
-function withSecret({ url, webhook_id: id, secret }: Webhook & { secret: string }): Html {
+function withSecret(webhook: Webhook & { secret: string }, isNew: boolean): Html {
+  const { url, webhook_id: id, secret } = webhook;
   return html`<div class="card">
     ${notice('good', html`<p>${urlText(url)} has a new secret. It is shown only now: copy it.</p>`)}
     ${copyField('secret', 'Secret', secret, { isSecret: true })}
-    <p class="quiet">Every message is signed with it, as Standard Webhooks says.</p>
+    <p class="quiet">
+      Every message is signed with it, as Standard Webhooks says. Do not load this page again: that makes
+      another ${isNew ? 'webhook' : 'secret'}.
+    </p>
     <p>${buttonLink(`${PATH}/${id}`, 'I have copied it')}</p>
   </div>`;
 }

@@ -104,6 +104,18 @@ describe('pages beside the API', () => {
     }
   });
 
+  it('an endpoint without parameters refuses any query', async () => {
+    const { key } = await people.key(await people.person(), ['account']);
+    const headers = { authorization: `Bearer ${key}` };
+    for (const [query, status] of [
+      ['', 200],
+      ['?', 200],
+      ['?&', 422],
+      ['?a=b', 422],
+    ] as const)
+      expect((await send('GET', `${mapper.url}/users/me${query}`, { headers })).status).to.equal(status);
+  });
+
   it('every answer of the API has the headers of security and no-store, problems too', async () => {
     const api = new ApiClient(() => mapper.url);
     const answers = [

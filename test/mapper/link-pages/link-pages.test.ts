@@ -238,6 +238,9 @@ describe('pages of links', () => {
     const [foreign, unknown] = [await other.get(`/urls/${key}`), await other.get('/urls/unknown1')];
     expect([foreign.status, unknown.status]).to.deep.equal([404, 404]);
     expect(foreign.text).to.equal(unknown.text);
+    // A browser may send what is about the page, not about the answer of the API.
+    const known = { cookie, accept: 'text/html', 'if-none-match': '*' };
+    expect((await send('GET', `${fixture.mapper.url}/urls/${key}`, { headers: known })).status).to.equal(200);
     const nobody = await new Browser(() => fixture.mapper.url, '').get(`/urls/${key}?period=7d`);
     expectSeeOther(nobody, /^\/login\?next=%2Furls%2F/);
     const json = await fixture.api.call('GET', `/urls/${key}`, { cookie });

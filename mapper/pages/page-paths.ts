@@ -1,0 +1,40 @@
+/** Which paths are pages, so that people are led to none that is not. */
+export class PagePaths {
+  readonly #patterns: string[] = [];
+  readonly #fixed: ReadonlySet<string>;
+
+  /** @param fixed the paths of the API without a parameter */
+  constructor(fixed: Iterable<string>) {
+    this.#fixed = new Set(fixed);
+  }
+
+  /** @param pattern of a page: `/urls/:key` */
+  add(pattern: string): void {
+    this.#patterns.push(pattern);
+  }
+
+  /** Whether a path is not what a pattern says: `/urls/export` is no link with the key `export`. */
+  isOther(path: string, pattern: string): boolean {
+    return path !== pattern && this.#fixed.has(path);
+  }
+
+  /** The page on which somebody has sent a form: its own path, or the nearest one above it. */
+  nearestTo(path: string): string | undefined {
+    const segments = path.split('/');
+    for (let count = segments.length; count > 1; count -= 1) {
+      const above = segments.slice(0, count).join('/');
+      if (this.#patterns.some((pattern) => isLike(above, pattern) && !this.isOther(above, pattern)))
+        return above;
+    }
+    return undefined;
+  }
+}
+
+function isLike(path: string, pattern: string): boolean {
+  const given = path.split('/');
+  const wanted = pattern.split('/');
+  return (
+    given.length === wanted.length &&
+    wanted.every((segment, at) => (segment.startsWith(':') ? given[at] !== '' : segment === given[at]))
+  );
+}
