@@ -1,15 +1,16 @@
-import { clusterSource, zookeeperServersSource } from '../coordinator/overview/cluster-source.ts';
 import { openKeysDb } from '../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../db/keyspace/key.ts';
 import { keysDbsSource, poolsSource, type LookedAtStores } from '../db/overview/stores-source.ts';
 import { openPool } from '../db/redis/pool.ts';
 import type { AdminOptions, Readiness } from '../runtime/admin.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
 import { Dashboard } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
 import { figuresOf } from '../runtime/dashboard/figures.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
 import type { Report } from '../runtime/dashboard/seen.ts';
+import { lazySource, type Source } from '../runtime/dashboard/source.ts';
 import { Timeline } from '../runtime/dashboard/timeline.ts';
 import { QUIET_LOG } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -46,9 +47,7 @@ export function openDashboard({ config, metrics, ready, keyspace }: DashboardPar
     token: admin.token,
     timeline,
     sources: [
-      ...(zookeeper === undefined
-        ? []
-        : [clusterSource(zookeeper, facts.shards), zookeeperServersSource(zookeeper)]),
+      ...(zookeeper === undefined ? [] : zookeeperSources(zookeeper, facts.shards)),
       ...(stores.keySource === 'pools'
         ? [poolsSource(() => openStores(config, keyspace(), 'pools'), facts.shards)]
         : []),
@@ -59,6 +58,15 @@ export function openDashboard({ config, metrics, ready, keyspace }: DashboardPar
     ],
     report,
   });
+}
+
+/** A mapper without ZooKeeper never loads its client, which needs 4 MB. */
+function zookeeperSources(zookeeper: ZooKeeperConfig, shards: readonly string[]): Source[] {
+  const load = async () => import('../coordinator/overview/cluster-source.ts');
+  return [
+    lazySource(async () => (await load()).clusterSource(zookeeper, shards)),
+    lazySource(async () => (await load()).zookeeperServersSource(zookeeper)),
+  ];
 }
 
 function degradedOf({ degraded }: Readiness): string[] {
