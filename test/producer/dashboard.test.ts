@@ -124,6 +124,19 @@ describe('dashboard of a producer', () => {
     expect(page.textOf('events')).to.contain('wiped');
   });
 
+  it('tells other dashboards only the events that they do not have', async () => {
+    const admin = await adminOf();
+    const ask = async (query: string): Promise<{ events: unknown[]; mark: string }> => {
+      const { text } = await send('GET', `${admin}/dashboard/report${query}`, { headers: AS_OPERATOR });
+      return JSON.parse(text) as { events: unknown[]; mark: string };
+    };
+    await until('some events, and then none', async () => {
+      const { events, mark } = await ask('');
+      return events.length > 0 && (await ask(`?since=${encodeURIComponent(mark)}`)).events.length === 0;
+    });
+    expect((await ask('?since=of+another+run')).events).not.to.deep.equal([]);
+  });
+
   describe('lets in who knows the token', () => {
     const cookieIn = ({ headers }: Answer): string => {
       const given: unknown = headers['set-cookie'];
