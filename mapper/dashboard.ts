@@ -1,15 +1,18 @@
-import { clusterSource, zookeeperServersSource } from '../coordinator/overview/cluster-source.ts';
+import { parseMapperMember } from '../coordinator/overview/mapper-member.ts';
 import { openKeysDb } from '../db/keys-db/keys-db.ts';
 import type { Keyspace } from '../db/keyspace/key.ts';
+import { counterSource, registrySource } from '../db/overview/small-cluster-source.ts';
 import { keysDbsSource, poolsSource, type LookedAtStores } from '../db/overview/stores-source.ts';
 import { openPool } from '../db/redis/pool.ts';
 import type { AdminOptions, Readiness } from '../runtime/admin.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
+import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
 import { Dashboard } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
 import { figuresOf } from '../runtime/dashboard/figures.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
 import type { Report } from '../runtime/dashboard/seen.ts';
+import { lazySource, type Source } from '../runtime/dashboard/source.ts';
 import { Timeline } from '../runtime/dashboard/timeline.ts';
 import { QUIET_LOG } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
@@ -19,25 +22,28 @@ interface DashboardParts {
   readonly metrics: Pick<Metrics, 'snapshot'>;
   readonly ready: AdminOptions['ready'];
   readonly keyspace: () => Keyspace;
+  /** How many keys it holds and has not used, about. */
+  readonly held: () => Promise<number>;
 }
 
 /**
  * The dashboard of a mapper, for all of its processes. It has connections of its own, which are open while
  * somebody looks: a parent of several processes has no others, and nobody who looks delays a request.
  */
-export function openDashboard({ config, metrics, ready, keyspace }: DashboardParts): Dashboard {
+export function openDashboard({ config, metrics, ready, keyspace, held }: DashboardParts): Dashboard {
   const { id, zookeeper, admin, stores } = config;
   const timeline = new Timeline();
   const facts = factsOf({ id, kind: 'mapper', hasZooKeeper: zookeeper !== undefined }, stores);
   const urlsDbs = facts.urlsDbs.map(({ name }) => name);
-  const report = async (): Promise<Report> => {
+  const report = async (mark?: string): Promise<Report> => {
     const readiness = await ready();
     return {
+      ...timeline.after(mark),
       isReady: readiness.ok,
       unusable: degradedOf(readiness),
       figures: figuresOf(await metrics.snapshot()),
-      events: timeline.all(),
       drain: null,
+      held: stores.keySource === 'counter' ? await held().catch(() => null) : null,
     };
   };
   const self = { id, kind: facts.kind, report };
@@ -46,19 +52,40 @@ export function openDashboard({ config, metrics, ready, keyspace }: DashboardPar
     token: admin.token,
     timeline,
     sources: [
-      ...(zookeeper === undefined
-        ? []
-        : [clusterSource(zookeeper, facts.shards), zookeeperServersSource(zookeeper)]),
+      ...(zookeeper === undefined ? [] : zookeeperSources(zookeeper, facts.shards)),
+      ...smallSources(config, keyspace),
       ...(stores.keySource === 'pools'
         ? [poolsSource(() => openStores(config, keyspace(), 'pools'), facts.shards)]
         : []),
       ...(facts.shards.length === 0
         ? []
         : [keysDbsSource(() => openStores(config, keyspace(), 'keys-dbs'), urlsDbs)]),
-      reportsSource({ self, hasOthers: zookeeper !== undefined, token: admin.token, timeline }),
+      reportsSource({ self, facts, token: admin.token, timeline }),
     ],
     report,
   });
+}
+
+/** A mapper without ZooKeeper never loads its client, which needs 4 MB. */
+function zookeeperSources(zookeeper: ZooKeeperConfig, shards: readonly string[]): Source[] {
+  const load = async () => import('../coordinator/overview/cluster-source.ts');
+  return [
+    lazySource(async () => (await load()).clusterSource(zookeeper, shards)),
+    lazySource(async () => (await load()).zookeeperServersSource(zookeeper)),
+  ];
+}
+
+/** What there is in a small cluster, and while it grows. */
+function smallSources({ zookeeper, stores }: MapperConfig, keyspace: () => Keyspace): Source[] {
+  const { keySource, redis, usersDb } = stores;
+  const [first] = redis;
+  const hasCounter = keySource === 'counter';
+  return [
+    ...(first !== undefined && (zookeeper === undefined || hasCounter)
+      ? [registrySource(first, parseMapperMember)]
+      : []),
+    ...(usersDb !== undefined && hasCounter ? [counterSource(usersDb, () => keyspace().maxId)] : []),
+  ];
 }
 
 function degradedOf({ degraded }: Readiness): string[] {

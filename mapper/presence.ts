@@ -6,7 +6,7 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
 import { openDashboard } from './dashboard.ts';
-import type { HeldByMapper } from './keys/held-by-mapper.ts';
+import { countHeld, type HeldByMapper } from './keys/held-by-mapper.ts';
 import { RedisMembership } from './redis-membership.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready'> {
@@ -32,13 +32,16 @@ export async function openPresence(
 ): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
-  const pages = openDashboard(options);
+  const pages = openDashboard({ ...options, held: async () => countHeld(await reserve()) });
   const admin = stack.use(
     await startAdmin({
       ...config.admin,
       metrics: options.metrics,
       ready: options.ready,
-      routes: { 'GET /reserve': reserve, 'GET /dashboard/report': async () => pages.report() },
+      routes: {
+        'GET /reserve': reserve,
+        'GET /dashboard/report': async (_, query) => pages.report(query.get('since') ?? undefined),
+      },
       pages,
       log,
     }),

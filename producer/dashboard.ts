@@ -69,14 +69,15 @@ export function openDashboard({ config, stores, levels, memory, metrics, ready }
   const facts = factsOf({ id, kind: 'producer', hasZooKeeper: true }, config.stores);
   const urlsDbs = facts.urlsDbs.map(({ name }) => name);
   const lend = (): LookedAtStores => ({ ...stores, [Symbol.asyncDispose]: async () => undefined });
-  const report = async (): Promise<Report> => {
+  const report = async (mark?: string): Promise<Report> => {
     const { ok, unreachable, refusedPools } = ready();
     return {
+      ...timeline.after(mark),
       isReady: ok,
       unusable: [...new Set([...unreachable, ...refusedPools.map(({ pool }) => pool)])],
       figures: figuresOf(await metrics.snapshot()),
-      events: timeline.all(),
       drain: levels.keysPerSecond,
+      held: null,
     };
   };
   const self = { id, kind: facts.kind, report };
@@ -89,7 +90,7 @@ export function openDashboard({ config, stores, levels, memory, metrics, ready }
       zookeeperServersSource(zookeeper),
       poolsSource(lend, facts.shards),
       keysDbsSource(lend, urlsDbs),
-      reportsSource({ self, hasOthers: true, token: admin.token, timeline }),
+      reportsSource({ self, facts, token: admin.token, timeline }),
     ],
     report,
   });

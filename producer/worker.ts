@@ -49,7 +49,7 @@ export async function startWorker(
     ready,
     pages,
     routes: {
-      'GET /dashboard/report': async () => pages.report(),
+      'GET /dashboard/report': async (_, query) => pages.report(query.get('since') ?? undefined),
       'POST /drain': async (body) => worker.drain(body),
       'POST /recycle': async () => worker.recycle(),
     },

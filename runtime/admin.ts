@@ -24,7 +24,7 @@ export type AdminBody = Readonly<Record<string, unknown>>;
  * Answers one request with the returned value as JSON. A thrown {@link BadBodyError} becomes a 400, any other
  * {@link KeymillError} a 409, any other error a 500.
  */
-export type AdminRoute = (body: AdminBody) => Promise<unknown>;
+export type AdminRoute = (body: AdminBody, query: URLSearchParams) => Promise<unknown>;
 
 /** The body of an admin request is not what the route wants. The message says what would be right. */
 export class BadBodyError extends KeymillError {
@@ -147,7 +147,7 @@ async function answer(
   request: IncomingMessage,
   response: ServerResponse,
 ): Promise<void> {
-  const path = (request.url ?? '/').split('?', 1)[0] ?? '/';
+  const [path = '/', query = ''] = (request.url ?? '/').split('?', 2);
   const method = request.method ?? 'GET';
   const refusal = gate.refusalOf(method, path, request);
   if (refusal !== undefined) {
@@ -159,7 +159,7 @@ async function answer(
   try {
     const body = method === 'POST' ? await readObject(request) : {};
     const route = options.routes?.[`${method === 'HEAD' ? 'GET' : method} ${path}`];
-    sendJson(response, 200, await route?.(body));
+    sendJson(response, 200, await route?.(body, new URLSearchParams(query)));
   } catch (error) {
     const expected = error instanceof KeymillError;
     if (!expected) options.log.error({ error, path }, 'admin route failed');

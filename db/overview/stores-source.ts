@@ -5,6 +5,7 @@ import { withDeadline } from '../../runtime/retry.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
 import { openAlarms, type WriteOff } from '../keys-db/write-offs.ts';
 import type { Keyspace } from '../keyspace/key.ts';
+import { SHARE_WITH_KEY } from '../keyspace/loose-ends.ts';
 import type { Pool } from '../redis/pool.ts';
 import { urlsDbEntries } from './gone-back.ts';
 import { HEALTHY_MS, lookAtPool, problemOfEpochs, type PoolLook } from './pool-look.ts';
@@ -22,8 +23,6 @@ const POOL_MS = 600;
 const PROBLEMS_EVERY = 20;
 const KEYS_DBS_EVERY_MS = 2_000;
 const KEYS_DB_MS = 900;
-/** Ids whose key would have a loose end have none. To count rows would cost the database too much. */
-const KEYS_PER_ID = (62 / 64) ** 2;
 
 /**
  * Levels and problems of the pools.
@@ -90,7 +89,8 @@ async function readKeysDb(
       KEYS_DB_MS,
       async () => Promise.all([keysDb.ownership(), keysDb.writeOffs()]),
     );
-    const unused = Math.round(Math.max(0, generatedTo - claimedTo) * KEYS_PER_ID);
+    // To count rows would cost the database too much.
+    const unused = Math.round(Math.max(0, generatedTo - claimedTo) * SHARE_WITH_KEY);
     return { keysDb: { name, unused, claimed: claimedTo, ensemble }, alarms: openAlarms(writeOffs) };
   } catch {
     return { keysDb: { name, unused: null, claimed: null, ensemble: undefined } };

@@ -1,5 +1,5 @@
 import { poolAlarms } from './alarm-sentences.ts';
-import type { Alarm, Facts, Seen } from './seen.ts';
+import type { Alarm, Seen } from './seen.ts';
 
 /** What only a person can mend, with the sentence that says how. Pure. */
 export function alarmsOf({ cluster, storeAlarms = [], pools = [], keysDbs = [] }: Seen): Alarm[] {
@@ -33,29 +33,16 @@ export function silentParts({
   pools = [],
   keysDbs = [],
   members = [],
+  registry,
+  counter,
 }: Seen): string[] {
   return [
     ...(cluster !== undefined && cluster.problem !== null ? ['ZooKeeper'] : []),
     ...zookeeper.filter(({ mode }) => mode === null).map(({ name }) => `ZooKeeper server ${name}`),
     ...pools.filter(({ level, problem }) => level === null && problem === null).map(({ name }) => name),
     ...keysDbs.filter(({ claimed }) => claimed === null).map(({ name }) => name),
+    ...(registry !== undefined && registry.problem !== null ? [registry.store] : []),
+    ...(counter !== undefined && counter.reserved === null ? [counter.store] : []),
     ...members.filter(({ problem }) => problem !== null).map(({ id }) => id),
-  ];
-}
-
-/** What a cluster of this shape cannot do. */
-export function missingIn({ hasZooKeeper, keySource }: Facts): string[] {
-  return [
-    ...(hasZooKeeper
-      ? []
-      : [
-          'There is no ZooKeeper: no process takes over the work of another, and this page knows no other process.',
-        ]),
-    ...(keySource === 'counter'
-      ? [
-          'Keys come by counter from one Redis and the users database, without producers and keys-dbs: there are no shards, no pools and no stock of keys to watch. When both are away, no link is made; links are followed.',
-        ]
-      : []),
-    ...(hasZooKeeper ? [] : ['./scripts/keymill grow makes a cluster of it, one step after the other.']),
   ];
 }

@@ -4,15 +4,16 @@ import type { AdminPath } from '../admin-policy.ts';
 import { pause } from '../retry.ts';
 import { cookieOf, hasCookie, isToken, noCookieOf, type Door } from './access.ts';
 import { ASSETS_PATH, readAssets, type Asset, type Assets } from './assets.ts';
-import { Feed } from './feed.ts';
-import { LivePages } from './live-pages.ts';
+import { Feed, type FeedOptions } from './feed.ts';
+import { LivePages, STREAM_HEADERS } from './live-pages.ts';
 import { dashboardPage, loginPage, refusalPage } from './page.ts';
+import type { Reporting } from './reports.ts';
 import { draw, Screen } from './screen.ts';
 import type { Facts, Report } from './seen.ts';
 import type { Source } from './source.ts';
 import type { Timeline } from './timeline.ts';
 
-export interface DashboardOptions {
+export interface DashboardOptions extends Pick<FeedOptions, 'lingerMs'> {
   readonly facts: Facts;
   /** `KEYMILL_ADMIN_TOKEN`. Without it nobody may look. */
   readonly token: string | undefined;
@@ -21,7 +22,7 @@ export interface DashboardOptions {
   /** What this process has seen happen. */
   readonly timeline: Timeline;
   /** What this process says about itself. */
-  readonly report: () => Promise<Report>;
+  readonly report: Reporting;
 }
 
 /** The first page waits this long for the parts of the cluster. Which did not answer, it says. */
@@ -50,9 +51,9 @@ export class Dashboard implements AsyncDisposable {
   #assets: Assets | undefined;
 
   constructor(options: DashboardOptions) {
-    const { facts, sources, timeline } = options;
+    const { facts, sources, timeline, lingerMs } = options;
     this.#options = options;
-    this.#feed = new Feed({ sources, timeline });
+    this.#feed = new Feed({ sources, timeline, lingerMs });
     this.#pages = new LivePages({ facts, feed: this.#feed });
   }
 
@@ -61,9 +62,9 @@ export class Dashboard implements AsyncDisposable {
     return path.startsWith(ASSETS_PATH) ? READ : PATHS[path];
   }
 
-  /** For the dashboards of other processes. */
-  async report(): Promise<Report> {
-    return this.#options.report();
+  /** For the dashboards of other processes. @param mark of the last report that the asker has got */
+  async report(mark?: string): Promise<Report> {
+    return this.#options.report(mark);
   }
 
   /** Answers a request that the policy of the port has allowed. */
@@ -83,10 +84,9 @@ export class Dashboard implements AsyncDisposable {
       );
     const door = { token, port };
     if (path === '/dashboard/login') return this.#signIn(request, response, door);
-    if (path === '/dashboard/logout')
-      return redirect(response, '/dashboard', { 'set-cookie': noCookieOf(door) });
     const isIn = hasCookie(door, request.headers.cookie) || hasBearer(door, request);
-    if (path === '/dashboard/events') return this.#stream(response, isIn);
+    if (path === '/dashboard/logout') return this.#signOut(response, door, isIn);
+    if (path === '/dashboard/events') return this.#stream(request, response, isIn);
     return isIn ? this.#show(response) : this.#askIn(request, response);
   }
 
@@ -106,6 +106,15 @@ export class Dashboard implements AsyncDisposable {
     const given = new URLSearchParams(body).get('token') ?? '';
     if (!isToken(door, given)) return redirect(response, '/dashboard?refused', {});
     return redirect(response, '/dashboard', { 'set-cookie': cookieOf(door) });
+  }
+
+  /**
+   * Also ends what is open in other tabs: they ask again, and are refused. All browsers have the same cookie,
+   * so the pages of others are ended too, and they open theirs again within a second.
+   */
+  #signOut(response: ServerResponse, door: Door, isIn: boolean): void {
+    if (isIn) this.#pages.endAll();
+    redirect(response, '/dashboard', { 'set-cookie': noCookieOf(door) });
   }
 
   #askIn(request: IncomingMessage, response: ServerResponse): void {
@@ -129,11 +138,12 @@ export class Dashboard implements AsyncDisposable {
     this.#sendPage(response, 200, dashboardPage(facts, this.#files.paths, drawn, now.toISOString()));
   }
 
-  #stream(response: ServerResponse, isIn: boolean): void {
+  #stream(request: IncomingMessage, response: ServerResponse, isIn: boolean): void {
     if (!isIn) return sendText(response, 401, 'sign in at /dashboard', {});
     if (!this.#pages.hasRoom)
       return sendText(response, 503, 'as many pages are open as may be: close one', { 'retry-after': '10' });
-    this.#pages.open(response);
+    if (request.method === 'HEAD') response.writeHead(200, STREAM_HEADERS).end();
+    else this.#pages.open(response);
   }
 
   #sendAsset(request: IncomingMessage, response: ServerResponse, path: string): void {

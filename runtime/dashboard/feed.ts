@@ -5,6 +5,8 @@ import { lockEvents, storeEvent, type Timeline } from './timeline.ts';
 export interface FeedOptions {
   readonly sources: readonly Source[];
   readonly timeline: Timeline;
+  /** The sources go on for this long without a viewer: a reload must not open all again. Default: 5 s. */
+  readonly lingerMs?: number | undefined;
 }
 
 /** Somebody looks. The sources run until the last one is disposed of. */
@@ -21,7 +23,6 @@ interface Run {
 
 /** Changes that come together are told together. */
 const TOGETHER_MS = 100;
-/** The sources go on for this long without a viewer: a reload must not open everything again. */
 const LINGER_MS = 5_000;
 
 /**
@@ -62,7 +63,7 @@ export class Feed implements AsyncDisposable {
       first: this.#first,
       [Symbol.dispose]: () => {
         if (!this.#viewers.delete(viewer) || this.#viewers.size > 0) return;
-        this.#lingering = setTimeout(() => this.#stop(), LINGER_MS).unref();
+        this.#lingering = setTimeout(() => this.#stop(), this.#options.lingerMs ?? LINGER_MS).unref();
       },
     };
   }

@@ -12,6 +12,13 @@ const STUCK_MS = 30_000;
 /** A browser waits this long before it connects again. */
 const RETRY_MS = 1_000;
 
+export const STREAM_HEADERS = {
+  'content-type': 'text/event-stream; charset=utf-8',
+  'cache-control': 'no-store',
+  'x-accel-buffering': 'no',
+  'x-content-type-options': 'nosniff',
+} as const;
+
 interface Page {
   readonly response: ServerResponse;
   /** Since when its connection takes nothing more. */
@@ -60,21 +67,21 @@ export class LivePages {
       page.stuckSinceMs = undefined;
       if (page.hasMissed) this.#sendWhole(page);
     });
-    response.writeHead(200, {
-      'content-type': 'text/event-stream; charset=utf-8',
-      'cache-control': 'no-store',
-      'x-accel-buffering': 'no',
-      'x-content-type-options': 'nosniff',
-    });
+    response.writeHead(200, STREAM_HEADERS);
     response.write(`retry: ${RETRY_MS}\n\n`);
     this.#pages.add(page);
     this.#begin();
     this.#sendWhole(page);
   }
 
-  /** Ends all streams. */
+  /** Ends all streams, and opens no further ones. */
   close(): void {
     this.#isClosed = true;
+    this.endAll();
+  }
+
+  /** Ends all streams. Browsers ask again, and get one if they still may. */
+  endAll(): void {
     for (const page of this.#pages) this.#leave(page);
   }
 

@@ -1,31 +1,24 @@
+import { naturally } from '../natural-order.ts';
 import { plainBlock, stateWord, tableBlock, type Block } from './block.ts';
 import { quantileOf, sumOfRates } from './figures.ts';
 import { html, type Html } from './html.ts';
-import type { Alarm, Facts, MemberSeen, Rates, Seen } from './seen.ts';
+import { mapperUrlsOf } from './members.ts';
+import type { Headline } from './headline.ts';
+import type { Facts, MemberSeen, Rates, Seen } from './seen.ts';
 import { drainOf } from './store-blocks.ts';
-import { about, count, latency, left, rate, several } from './words.ts';
+import { about, count, latency, left, rate, roughly } from './words.ts';
 
 /** What is wrong, before everything else. */
-export function alarmsBlock(alarms: readonly Alarm[], silent: readonly string[], isRead: boolean): Block {
-  const state = alarms.length > 0 ? 'bad' : silent.length > 0 ? 'warn' : isRead ? 'good' : 'unknown';
-  const title =
-    alarms.length > 0
-      ? several(alarms.length, 'alarm')
-      : silent.length > 0
-        ? `${silent.length} of the parts do not answer`
-        : isRead
-          ? 'All is well'
-          : 'Reading the cluster';
+export function alarmsBlock({ state, title, alarms, faults, silent }: Headline): Block {
+  const said = [...alarms, ...faults];
   return plainBlock(
     'alarms',
     html`<section id="alarms" class="${state}" aria-labelledby="alarms-title">
-      <h2 id="alarms-title">
-        ${stateWord(state, silent.length === 1 && alarms.length === 0 ? '1 part does not answer' : title)}
-      </h2>
+      <h2 id="alarms-title">${stateWord(state, title)}</h2>
       ${
-        alarms.length > 0 &&
+        said.length > 0 &&
         html`<ul>
-          ${alarms.map(({ parts, sentence }) => html`<li><strong>${parts.join(', ')}</strong> ${sentence}</li>`)}
+          ${said.map(({ parts, sentence }) => html`<li><strong>${parts.join(', ')}</strong> ${sentence}</li>`)}
         </ul>`
       }
       ${silent.length > 0 && html`<p>No answer from ${silent.join(', ')}.</p>`}
@@ -60,7 +53,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
             'in the keys-dbs',
           ],
         ] satisfies [string, string, string][])
-      : []),
+      : countersTiles(seen)),
   ];
   return {
     id: 'figures',
@@ -77,6 +70,21 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
         <dl class="tiles">${rows}</dl>
       </section>`,
   };
+}
+
+/** What mappers have left, and what nobody has reserved yet. */
+function countersTiles({ members = [], counter }: Seen): [string, string, string?][] {
+  const held = members.flatMap((member) => member.held ?? []);
+  const free =
+    counter === undefined || counter.reserved === null ? null : counter.capacity - counter.reserved;
+  return [
+    [
+      'Keys in the mappers',
+      held.length === 0 ? '–' : roughly(held.reduce((a, b) => a + b, 0)),
+      'not used yet',
+    ],
+    ['Ids left', free === null ? '–' : about(free), 'not reserved yet'],
+  ];
 }
 
 function quantile(rates: Rates | undefined, name: 'shorten' | 'redirect', at = 0.99): number | undefined {
@@ -121,9 +129,10 @@ export function producersBlock({ cluster, members = [] }: Seen): Block {
 }
 
 /** The mappers, with what they answer. */
-export function mappersBlock({ id: ownId, kind: ownKind }: Facts, { cluster, members = [] }: Seen): Block {
-  const reports = members.filter(({ kind }) => kind === 'mapper');
-  const urls = new Map(cluster?.mappers.map(({ id, url }) => [id, url]));
+export function mappersBlock({ id: ownId, kind: ownKind, keySource }: Facts, seen: Seen): Block {
+  const reports = (seen.members ?? []).filter(({ kind }) => kind === 'mapper');
+  const urls = mapperUrlsOf(seen);
+  const hasCounter = keySource === 'counter';
   const known = new Map(reports.map((member) => [member.id, member]));
   const ids = new Set([...urls.keys(), ...known.keys(), ...(ownKind === 'mapper' ? [ownId] : [])]);
   return tableBlock(
@@ -137,11 +146,13 @@ export function mappersBlock({ id: ownId, kind: ownKind }: Facts, { cluster, mem
         { title: 'Followed a second', isFigure: true },
         { title: 'Shorten, p99', isFigure: true },
         { title: 'Redirect, p99', isFigure: true },
+        ...(hasCounter ? [{ title: 'Keys left', isFigure: true }] : []),
         { title: 'Address' },
       ],
     },
-    [...ids].map((id) => {
+    [...ids].sort(naturally).map((id) => {
       const rates = known.get(id)?.rates;
+      const held = known.get(id)?.held ?? null;
       return {
         name: id,
         cells: [
@@ -151,6 +162,7 @@ export function mappersBlock({ id: ownId, kind: ownKind }: Facts, { cluster, mem
           rate(rates?.perSecond.followed),
           latency(quantile(rates, 'shorten')),
           latency(quantile(rates, 'redirect')),
+          ...(hasCounter ? [held === null ? undefined : roughly(held)] : []),
           urls.get(id),
         ],
       };

@@ -1,10 +1,11 @@
-import { alarmsOf, missingIn, silentParts } from './alarms.ts';
 import type { Block } from './block.ts';
+import { headlineOf } from './headline.ts';
 import { html } from './html.ts';
 import { alarmsBlock, figuresBlock, mappersBlock, producersBlock } from './member-blocks.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
 import { eventsBlock, laneEndOf, missingBlock, sentencesOf, shardsBlock } from './shard-blocks.ts';
-import { poolsBlock, storesBlock, zookeeperBlock } from './store-blocks.ts';
+import { SMALL_CLUSTER } from './small-cluster.ts';
+import { counterBlock, poolsBlock, storesBlock, zookeeperBlock } from './store-blocks.ts';
 
 /** The blocks of the page, in their order. A block whose parts have not changed is the same object again. */
 export class Screen {
@@ -17,17 +18,15 @@ export class Screen {
 
   blocksOf(seen: Seen, events: readonly TimelineEvent[], nowMs: number): readonly Block[] {
     const facts = this.#facts;
-    const { cluster, keysDbs, pools, members, zookeeper } = seen;
-    const missing = missingIn(facts);
-    const isRead = members !== undefined && (cluster !== undefined || !facts.hasZooKeeper);
+    const { cluster, keysDbs, pools, members, zookeeper, registry, counter } = seen;
     const hasShards = facts.shards.length > 0;
     const laneMs = laneEndOf(nowMs);
     const made = (name: string, from: readonly unknown[], make: () => Block): Block =>
       this.#once(name, from, make);
     return [
-      alarmsBlock(alarmsOf(seen), silentParts(seen), isRead),
-      ...(missing.length > 0 ? [made('missing', [], () => missingBlock(missing))] : []),
-      made('figures', [pools, keysDbs, members], () => figuresBlock(facts, seen)),
+      alarmsBlock(headlineOf(facts, seen)),
+      ...(facts.hasZooKeeper ? [] : [made('missing', [], () => missingBlock(SMALL_CLUSTER))]),
+      made('figures', [pools, keysDbs, members, counter], () => figuresBlock(facts, seen)),
       ...(hasShards
         ? [
             made('shards', [cluster, keysDbs, events, laneMs], () =>
@@ -37,10 +36,10 @@ export class Screen {
         : []),
       ...(facts.keySource === 'pools'
         ? [made('pools', [pools, cluster, members], () => poolsBlock(facts, seen))]
-        : []),
+        : [made('counter', [counter], () => counterBlock(seen))]),
       made('events', [events], () => eventsBlock(events)),
       ...(hasShards ? [made('producers', [cluster, members], () => producersBlock(seen))] : []),
-      made('mappers', [cluster, members], () => mappersBlock(facts, seen)),
+      made('mappers', [cluster, registry, members], () => mappersBlock(facts, seen)),
       made('stores', [members], () => storesBlock(facts, seen)),
       ...(facts.hasZooKeeper ? [made('zookeeper', [cluster, zookeeper], () => zookeeperBlock(seen))] : []),
     ];

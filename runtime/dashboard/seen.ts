@@ -67,6 +67,26 @@ export interface ClusterSeen {
   readonly alarms: readonly Alarm[];
 }
 
+/** The mappers as Redis lists them, where there is no ZooKeeper to name them. */
+export interface RegistrySeen {
+  /** The name of that Redis. */
+  readonly store: string;
+  /** Why it does not answer. What else stands here is then what it said last. */
+  readonly problem: string | null;
+  readonly mappers: readonly { readonly id: string; readonly url: string }[];
+  readonly members: readonly MemberAddress[];
+}
+
+/** The counter that gives keys without keys-dbs. */
+export interface CounterSeen {
+  /** The name of the database that keeps its mark. */
+  readonly store: string;
+  /** How many ids mappers have reserved. Null: the database does not answer. */
+  readonly reserved: number | null;
+  /** How many ids there are. */
+  readonly capacity: number;
+}
+
 /** A server of the ensemble. `mode` null: it does not answer. */
 export interface ZooKeeperServerSeen {
   readonly name: string;
@@ -136,7 +156,12 @@ export interface Report {
   /** Stores that it cannot use now, as its `/readyz` names them. */
   readonly unusable: readonly string[];
   readonly figures: Figures;
+  /** What it has seen happen, or only what is new to the asker. */
   readonly events: readonly TimelineEvent[];
+  /** Sent back with the next question: then `events` are those that came later. */
+  readonly mark: string;
+  /** Keys by counter that it holds and has not used, about. Null: it has no counter, or cannot say. */
+  readonly held: number | null;
   /** Keys per second that leave all pools, as a holder measures it. Null: it holds no shard. */
   readonly drain: number | null;
 }
@@ -150,6 +175,7 @@ export interface MemberSeen {
   readonly isReady: boolean;
   readonly unusable: readonly string[];
   readonly drain: number | null;
+  readonly held: number | null;
   /** Undefined until it was asked twice. */
   readonly rates: Rates | undefined;
 }
@@ -170,4 +196,6 @@ export interface Seen {
   readonly keysDbs?: readonly KeysDbSeen[];
   readonly storeAlarms?: readonly Alarm[];
   readonly members?: readonly MemberSeen[];
+  readonly registry?: RegistrySeen;
+  readonly counter?: CounterSeen;
 }

@@ -180,7 +180,7 @@ function freeNow(events: readonly TimelineEvent[]): Sentence[] {
     .map(({ atMs, subject, what }) => ({ atMs, part: subject, sentence: `lost its holder ${what}` }));
 }
 
-/** In a cluster without shards. */
+/** What a cluster of this shape cannot do. */
 export function missingBlock(sentences: readonly string[]): Block {
   return plainBlock(
     'missing',

@@ -58,3 +58,24 @@ export function pollingSource(
     };
   };
 }
+
+/**
+ * A source whose file is loaded when somebody looks. A file that cannot be loaded tells nothing, and then the
+ * page says that it still reads.
+ */
+export function lazySource(load: () => Promise<Source>): Source {
+  return (tell, seen) => {
+    let isOver = false;
+    const opening = (async () => {
+      const source = await load().catch(() => undefined);
+      return isOver ? undefined : source?.(tell, seen);
+    })();
+    return {
+      first: opening.then(async (open) => open?.first),
+      [Symbol.asyncDispose]: async () => {
+        isOver = true;
+        await (await opening)?.[Symbol.asyncDispose]();
+      },
+    };
+  };
+}

@@ -1,7 +1,8 @@
-import { stateWord, tableBlock, type Block } from './block.ts';
+import { plainBlock, stateWord, tableBlock, type Block } from './block.ts';
 import { html, type Html } from './html.ts';
 import type { Facts, MemberSeen, PoolSeen, Seen } from './seen.ts';
-import { count, left } from './words.ts';
+import { NO_MARK, reservedSentence } from './small-cluster.ts';
+import { count, left, namesOf } from './words.ts';
 
 /** Each pool between its watermarks, with the time until it is empty. */
 export function poolsBlock({ pools: names }: Facts, seen: Seen): Block {
@@ -39,7 +40,7 @@ export function poolsBlock({ pools: names }: Facts, seen: Seen): Block {
           pool?.level === null || pool?.level === undefined || drain <= 0
             ? undefined
             : left(pool.level / drain),
-          namesOf(unusedBy(name, seen.members)),
+          namesOf(unusedBy(name, seen.members)) || undefined,
         ],
         ...(state === 'bad' && { state: 'alarming' }),
       };
@@ -139,17 +140,29 @@ export function storesBlock({ urlsDbs, pools }: Facts, { members = [] }: Seen): 
 function breaker(ids: readonly string[], all: number): Html {
   if (all === 0) return stateWord('unknown', 'nobody reports');
   if (ids.length === 0) return stateWord('good', all === 1 ? 'ok' : `ok for all ${all}`);
-  const who = ids.length > 3 ? `${ids.slice(0, 3).join(', ')} and ${ids.length - 3} more` : ids.join(', ');
-  return stateWord('bad', ids.length === all ? 'not used by anybody' : `not used by ${who}`);
+  return stateWord('bad', ids.length === all ? 'not used by anybody' : `not used by ${namesOf(ids)}`);
 }
 
 function unusedBy(store: string, members: readonly MemberSeen[] = []): string[] {
   return members.filter(({ unusable }) => unusable.includes(store)).map(({ id }) => id);
 }
 
-function namesOf(ids: readonly string[]): string | undefined {
-  if (ids.length === 0) return undefined;
-  return ids.length > 3 ? `${ids.length} members` : ids.join(', ');
+/** How far the ids of the counter are given out. */
+export function counterBlock({ counter }: Seen): Block {
+  const state =
+    counter === undefined
+      ? 'Not read yet.'
+      : counter.reserved === null
+        ? html`${stateWord('bad', 'no answer')} ${NO_MARK}`
+        : html`${stateWord('good', 'in use')}
+          ${reservedSentence(count(counter.reserved), count(counter.capacity))}`;
+  return plainBlock(
+    'counter',
+    html`<section id="counter" aria-labelledby="counter-title">
+      <h2 id="counter-title">Keys by counter</h2>
+      <p>${state}</p>
+    </section>`,
+  );
 }
 
 /** The servers of the ensemble. */

@@ -1,3 +1,4 @@
+import { randomUUID } from 'node:crypto';
 import { EVENT_KINDS, type EventKind, type LockSeen, type TimelineEvent } from './seen.ts';
 
 /** How far the timeline goes back. */
@@ -7,27 +8,42 @@ const MAX_EVENTS = 2_000;
 /** Two processes notice the same change of a store within this time. */
 const SAME_CHANGE_MS = 5_000;
 
+interface Numbered {
+  readonly event: TimelineEvent;
+  /** Later ones have higher numbers, whatever their times are. */
+  readonly number: number;
+}
+
 /** What happened within the last hour. Bounded. */
 export class Timeline {
   readonly #now: () => number;
-  readonly #events = new Map<string, TimelineEvent>();
+  /** Of this run of the process: the numbers of another run mean nothing. */
+  readonly #run = randomUUID();
+  readonly #events = new Map<string, Numbered>();
   readonly #lastOfStore = new Map<string, TimelineEvent>();
   /** {@link all}, until something changes. */
   #sorted: readonly TimelineEvent[] | undefined;
+  /** How many events were added or corrected so far. */
+  #number = 0;
 
   /** @param now milliseconds since 1970 */
   constructor(now: () => number = Date.now) {
     this.#now = now;
   }
 
-  /** Adds what is not known yet. Of one event that several processes saw, the earliest time counts. */
+  /**
+   * Adds what is not known yet. Of one event that several processes saw, the earliest time counts. The clock
+   * of another process may be ahead: nothing has happened later than now.
+   */
   add(events: readonly TimelineEvent[]): void {
-    const oldest = this.#now() - TIMELINE_MS;
-    for (const event of events) {
-      if (event.atMs < oldest || this.#isOldNews(event)) continue;
-      const known = this.#events.get(event.id);
+    const nowMs = this.#now();
+    for (const told of events) {
+      const event = told.atMs > nowMs ? { ...told, atMs: nowMs } : told;
+      if (event.atMs < nowMs - TIMELINE_MS || this.#isOldNews(event)) continue;
+      const known = this.#events.get(event.id)?.event;
       if (known !== undefined && event.atMs >= known.atMs) continue;
-      this.#events.set(event.id, event);
+      this.#number += 1;
+      this.#events.set(event.id, { event, number: this.#number });
       this.#sorted = undefined;
     }
     if (this.#events.size > MAX_EVENTS) this.#forgetOldest();
@@ -37,15 +53,27 @@ export class Timeline {
   all(): readonly TimelineEvent[] {
     const oldest = this.#now() - TIMELINE_MS;
     if (this.#sorted !== undefined && (this.#sorted[0]?.atMs ?? oldest) >= oldest) return this.#sorted;
-    for (const [id, { atMs }] of this.#events) if (atMs < oldest) this.#events.delete(id);
-    this.#sorted = [...this.#events.values()].sort((a, b) => a.atMs - b.atMs);
+    for (const { event } of this.#events.values()) if (event.atMs < oldest) this.#forget(event);
+    this.#sorted = [...this.#events.values()].map(({ event }) => event).sort((a, b) => a.atMs - b.atMs);
     return this.#sorted;
+  }
+
+  /**
+   * What was added or corrected after `mark`, from the oldest to the newest, and the next mark. Everything
+   * for an asker that has no mark, or one of an earlier run of this process.
+   */
+  after(mark = ''): { readonly events: readonly TimelineEvent[]; readonly mark: string } {
+    const [run, number] = mark.split(' ');
+    const after = run === this.#run ? Number(number) : 0;
+    const all = this.all();
+    const events = after > 0 ? all.filter(({ id }) => (this.#events.get(id)?.number ?? 0) > after) : all;
+    return { events, mark: `${this.#run} ${this.#number}` };
   }
 
   /** Another process has told of this change of a store a moment ago. */
   #isOldNews(event: TimelineEvent): boolean {
     if (isOfShard(event.kind)) return false;
-    const key = `${event.kind} ${event.subject}`;
+    const key = storeKey(event.kind, event.subject);
     const last = this.#lastOfStore.get(key);
     if (last !== undefined && Math.abs(event.atMs - last.atMs) < SAME_CHANGE_MS) return last.id !== event.id;
     this.#lastOfStore.set(key, event);
@@ -53,11 +81,19 @@ export class Timeline {
   }
 
   #forgetOldest(): void {
-    const kept = this.all().slice(-MAX_EVENTS);
-    this.#events.clear();
+    for (const event of this.all().slice(0, -MAX_EVENTS)) this.#forget(event);
     this.#sorted = undefined;
-    for (const event of kept) this.#events.set(event.id, event);
   }
+
+  #forget({ id, kind, subject }: TimelineEvent): void {
+    this.#events.delete(id);
+    const key = storeKey(kind, subject);
+    if (this.#lastOfStore.get(key)?.id === id) this.#lastOfStore.delete(key);
+  }
+}
+
+function storeKey(kind: EventKind, subject: string): string {
+  return `${kind} ${subject}`;
 }
 
 function isOfShard(kind: EventKind): boolean {

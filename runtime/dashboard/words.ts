@@ -54,3 +54,8 @@ export function short(ms: number): string {
 export function several(number: number, word: string): string {
   return `${count(number)} ${word}${number === 1 ? '' : 's'}`;
 }
+
+/** `mapper-1, mapper-2`; of many the first three, and how many more there are. */
+export function namesOf(ids: readonly string[]): string {
+  return ids.length > 3 ? `${ids.slice(0, 3).join(', ')} and ${ids.length - 3} more` : ids.join(', ');
+}

@@ -71,3 +71,18 @@ export function countFloors(graph: Graph): number {
   };
   return Math.max(0, ...[...graph.keys()].map(floorOf));
 }
+
+/** A shortest way along the arrows, with both ends; undefined if there is none. */
+export function findWay(graph: Graph, from: string, to: string): string[] | undefined {
+  const cameFrom = new Map<string, string | undefined>([[from, undefined]]);
+  // A map is walked in the order of insertion, also over what is inserted meanwhile.
+  for (const node of cameFrom.keys()) {
+    if (node === to) {
+      const way: string[] = [];
+      for (let at: string | undefined = to; at !== undefined; at = cameFrom.get(at)) way.unshift(at);
+      return way;
+    }
+    for (const target of graph.get(node) ?? []) if (!cameFrom.has(target)) cameFrom.set(target, node);
+  }
+  return undefined;
+}

@@ -8,11 +8,15 @@ export interface SourceFile {
   readonly text: string;
   /** Files of this repository that it imports, types included, as paths from the root. */
   readonly imports: readonly string[];
+  /** Those that Node loads together with it: neither types alone, nor what is imported when needed. */
+  readonly loads: readonly string[];
   /** Packages that it imports; `node:` modules are left out. */
   readonly packages: readonly string[];
 }
 
 const IGNORED = /^(?:node_modules|\.[^/]+)(?:\/|$)/;
+/** `import { type A } from` is one too: Node takes only the names away. */
+const LOAD = /^(?:import|export)\s+(?!type\b)(?:[^'";]*?\sfrom\s*)?['"]([^'"]+)['"]/gm;
 const IMPORT = /(?:\bfrom\s*|\bimport\s*\(?\s*)['"]([^'"]+)['"]/g;
 
 /**
@@ -28,13 +32,19 @@ export function readSources(root: string): SourceFile[] {
 
 /** What the file `path` with this text imports. Pure. */
 export function parseSource(path: string, text: string): SourceFile {
-  const specifiers = [...withoutComments(text).matchAll(IMPORT)].map((match) => match[1] ?? '');
+  const code = withoutComments(text);
+  const specifiersOf = (pattern: RegExp): string[] =>
+    [...code.matchAll(pattern)].map((match) => match[1] ?? '');
+  const filesOf = (specifiers: readonly string[]): string[] =>
+    specifiers
+      .filter((specifier) => specifier.startsWith('.'))
+      .map((specifier) => normalize(join(dirname(path), specifier)));
+  const specifiers = specifiersOf(IMPORT);
   return {
     path,
     text,
-    imports: specifiers
-      .filter((specifier) => specifier.startsWith('.'))
-      .map((specifier) => normalize(join(dirname(path), specifier))),
+    imports: filesOf(specifiers),
+    loads: filesOf(specifiersOf(LOAD)),
     packages: specifiers
       .filter((specifier) => /^[@a-z]/i.test(specifier) && !specifier.startsWith('node:'))
       .map((specifier) => /^(@[^/]+\/[^/]+|[^/]+)/.exec(specifier)?.[1] ?? specifier),

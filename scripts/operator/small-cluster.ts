@@ -1,3 +1,4 @@
+import { NO_MARK, reservedSentence, SMALL_CLUSTER } from '../../runtime/dashboard/small-cluster.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
 import type { CounterEntry } from './sources/counter-state.ts';
 
@@ -7,19 +8,18 @@ export function counterBlock(counter: CounterEntry | undefined): string[] {
   const { reserved, capacity } = counter;
   const state =
     reserved === null
-      ? 'UNREACHABLE: the users database, which keeps the mark, does not answer'
-      : `${formatCount(reserved)} of ${formatCount(capacity)} reserved by mappers`;
+      ? `UNREACHABLE: ${NO_MARK}`
+      : reservedSentence(formatCount(reserved) ?? '', formatCount(capacity) ?? '');
   return ['Keys by counter', `  ${state}`, ''];
 }
 
 /** What a cluster without ZooKeeper cannot do, and the way to one that can. */
 export function smallClusterBlock(): string[] {
-  return [
-    'This is a small cluster: it has no ZooKeeper, producers, pools and keys-dbs.',
-    '  Nothing stands in for its MariaDB: while that is down, no link is made, and only',
-    '  links in memory are followed.',
-    '  Keys that a mapper held when it was killed are never used again.',
-    '  A full cluster with the same data: ./scripts/keymill grow',
-    '',
-  ];
+  const [title, ...sentences] = SMALL_CLUSTER;
+  return [title, ...sentences.flatMap(linesOf).map((line) => `  ${line}`), ''];
+}
+
+/** A sentence in lines of at most 80 characters. */
+function linesOf(sentence: string): string[] {
+  return [...sentence.matchAll(/(\S.{0,79})(?:\s|$)/g)].map(([, line = '']) => line);
 }

@@ -1,4 +1,4 @@
-import { findCircles, graphOf } from '../../scripts/checks/graph.ts';
+import { findCircles, findWay, graphOf } from '../../scripts/checks/graph.ts';
 import { functionsOf } from '../../scripts/checks/house.ts';
 import { folderOf, roomOf, withoutComments, type SourceFile } from '../../scripts/checks/sources.ts';
 
@@ -104,7 +104,7 @@ export const ROOMS: Readonly<Record<string, Readonly<Record<string, readonly str
     counter: ['keyspace', 'mysql', 'redis', 'store-errors'],
     audit: ['counter', 'keyspace', 'keys-db', 'redis', 'urls'],
     // What a person looks at: status and the dashboards.
-    overview: ['keys-db', 'keyspace', 'redis', 'store-errors'],
+    overview: ['counter', 'keys-db', 'keyspace', 'redis', 'store-errors'],
   },
   producer: {
     bell: [],
@@ -202,6 +202,16 @@ const roomsHaveNoCircle: Rule = (product) =>
     findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
   );
 
+/** The entry points of mappers, and the file that imports the client of ZooKeeper: 4 MB of memory. */
+export const MAPPER_ENTRIES = ['mapper/main.ts', 'mapper/process-main.ts'];
+export const ZOOKEEPER_CLIENT = 'coordinator/transport.ts';
+
+/** A mapper loads the client of ZooKeeper only when it is told of one, never with its own files. */
+const mappersStartWithoutZooKeeper: Rule = (product) => {
+  const graph = graphOf(product.map(({ path, loads }) => ({ path, imports: loads })));
+  return MAPPER_ENTRIES.flatMap((entry) => findWay(graph, entry, ZOOKEEPER_CLIENT)?.join(' → ') ?? []);
+};
+
 /** Each driver is imported in one place. */
 const driversHaveOneHome: Rule = (product) =>
   product.flatMap(({ path, packages }) =>
@@ -245,6 +255,7 @@ export const RULES = {
   roomsKnowTheirRooms,
   filesHaveNoCircle,
   roomsHaveNoCircle,
+  mappersStartWithoutZooKeeper,
   driversHaveOneHome,
   factsHaveOneHome,
   typesHaveNoHoles,

@@ -51,15 +51,14 @@ describe('dashboard of a producer', () => {
     // On a busy machine a member may be late.
     const body = await until('a page with answers of both producers', async () => {
       const text = await look();
-      return text.match(READY)?.length === 2 && text;
+      return text.match(READY)?.length === 2 && text.includes('All is well') && text;
     });
     for (const [shard, { owner, epoch }] of await cluster.locks()) {
       const row = new RegExp(`<tr[^>]*id="shards-${shard}"[^]*?</tr>`).exec(body)?.[0] ?? '';
       expect(row).to.contain(owner);
       expect(row).to.match(new RegExp(`>\\s*${epoch}\\s*</td>`));
     }
-    for (const text of ['redis-1', 'redis-2', 'in session', 'All is well', '1 of '])
-      expect(body).to.contain(text);
+    for (const text of ['redis-1', 'redis-2', 'in session', '1 of ']) expect(body).to.contain(text);
     expect(body).to.match(/leader|standalone/);
   });
 
@@ -123,6 +122,19 @@ describe('dashboard of a producer', () => {
     await until('the page to say so', () => page.textOf('alarms').includes('All is well'));
     expect(page.isOpen).to.equal(true);
     expect(page.textOf('events')).to.contain('wiped');
+  });
+
+  it('tells other dashboards only the events that they do not have', async () => {
+    const admin = await adminOf();
+    const ask = async (query: string): Promise<{ events: unknown[]; mark: string }> => {
+      const { text } = await send('GET', `${admin}/dashboard/report${query}`, { headers: AS_OPERATOR });
+      return JSON.parse(text) as { events: unknown[]; mark: string };
+    };
+    await until('some events, and then none', async () => {
+      const { events, mark } = await ask('');
+      return events.length > 0 && (await ask(`?since=${encodeURIComponent(mark)}`)).events.length === 0;
+    });
+    expect((await ask('?since=of+another+run')).events).not.to.deep.equal([]);
   });
 
   describe('lets in who knows the token', () => {
@@ -201,6 +213,32 @@ describe('dashboard of a producer', () => {
   });
 
   describe('its open pages', () => {
+    it('HEAD opens none', async () => {
+      const admin = await adminOf();
+      for (let count = 0; count < 17; count += 1) {
+        const head = await send('HEAD', `${admin}/dashboard/events`, { headers: AS_OPERATOR });
+        expect([head.status, head.text]).to.deep.equal([200, '']);
+      }
+      expect((await send('HEAD', `${admin}/dashboard/events`)).status).to.equal(401);
+    });
+
+    it('end when somebody signs out, and those who may look open theirs again', async () => {
+      const admin = await adminOf();
+      const { origin } = new URL(admin);
+      await using page = await openPage(admin);
+      const signOut = async (headers: Record<string, string>): Promise<Answer> =>
+        send('POST', `${admin}/dashboard/logout`, {
+          headers: { 'content-type': 'application/x-www-form-urlencoded', origin, ...headers },
+        });
+      expect((await signOut({})).status).to.equal(303);
+      await using second = await openPage(admin);
+      expect([page.isOpen, second.isOpen], 'a stranger ends none').to.deep.equal([true, true]);
+      expect((await signOut(AS_OPERATOR)).status).to.equal(303);
+      await until('both to be ended', () => !page.isOpen && !second.isOpen);
+      await using again = await openPage(admin);
+      expect(again.isOpen).to.equal(true);
+    });
+
     it('are bounded, and end when it stops', async function () {
       this.timeout(30_000);
       const member = [...(await cluster.members()).values()].at(-1);

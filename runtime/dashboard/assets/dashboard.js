@@ -12,6 +12,7 @@
   let isPaused = false;
   let lastHeardMs = Date.now();
   let isConnected = false;
+  let isSignedOut = false;
 
   const MAX_SAID = 10;
   /** The server sends something at least this often. */
@@ -61,7 +62,17 @@
     if (live.textContent !== text) live.textContent = text;
   }
 
+  function askToSignIn() {
+    isSignedOut = true;
+    document.body.classList.add('stale');
+    const link = document.createElement('a');
+    link.href = '/dashboard';
+    link.textContent = 'Sign in again';
+    live.replaceChildren('You are signed out, or the token has changed. ', link);
+  }
+
   function showState() {
+    if (isSignedOut) return;
     const isSilent = !isConnected || Date.now() - lastHeardMs > SILENT_MS;
     document.body.classList.toggle('stale', isSilent);
     if (isSilent)
@@ -98,9 +109,18 @@
       // Refused, and not only cut off: the browser does not try again by itself.
       if (events.readyState === EventSource.CLOSED) {
         events.close();
-        setTimeout(open, 3_000);
+        void openAgain();
       }
     });
+  }
+
+  /** Only a 401 lasts: a page too many, or a process that starts, is asked again. */
+  async function openAgain() {
+    const answer = await fetch('/dashboard/events', { method: 'HEAD', cache: 'no-store' }).catch(
+      () => undefined,
+    );
+    if (answer?.status === 401) askToSignIn();
+    else setTimeout(open, 3_000);
   }
 
   pause.hidden = false;

@@ -140,7 +140,16 @@ function memberAt(id: string, kind: 'producer' | 'mapper', step: number): Member
     },
     latencies: { shorten: buckets, redirect: buckets },
   };
-  return { id, kind, problem: null, isReady: true, unusable: [], drain: isMapper ? null : of(1_000), rates };
+  return {
+    id,
+    kind,
+    problem: null,
+    isReady: true,
+    unusable: [],
+    drain: isMapper ? null : of(1_000),
+    held: null,
+    rates,
+  };
 }
 
 function names(kind: string, count: number): string[] {

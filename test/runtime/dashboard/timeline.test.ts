@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { handOversOf, spansOf } from '../../../runtime/dashboard/hand-overs.ts';
 import type { LockSeen } from '../../../runtime/dashboard/seen.ts';
+import { newsOf } from '../../../runtime/dashboard/screen.ts';
 import {
   lockEvents,
   parseEvents,
@@ -77,6 +78,32 @@ describe('timeline of a dashboard', () => {
     expect(timeline.all()).to.have.length.within(1_990, 2_000);
     now += TIMELINE_MS + 1;
     expect(timeline.all()).to.deep.equal([]);
+  });
+
+  it('a clock that is ahead: nothing has happened later than now, and nothing stays for ever', () => {
+    let now = NOW;
+    const timeline = new Timeline(() => now);
+    const ahead = storeEvent('away', 'redis-1', 'does not answer', NOW + 2 * TIMELINE_MS);
+    timeline.add([ahead]);
+    now += 2_000;
+    timeline.add([ahead]);
+    expect(timeline.all().map(({ atMs }) => atMs - NOW)).to.deep.equal([0]);
+    expect(newsOf(timeline.all(), NOW)).to.deep.equal([]);
+    now += TIMELINE_MS;
+    expect(timeline.all()).to.deep.equal([]);
+  });
+
+  it('tells an asker only what it does not have, also when that is older', () => {
+    const timeline = new Timeline(() => NOW);
+    timeline.add([storeEvent('away', 'redis-1', 'does not answer', NOW - 5)]);
+    const first = timeline.after();
+    expect(first.events).to.have.length(1);
+    expect(timeline.after(first.mark)).to.deep.equal({ events: [], mark: first.mark });
+    const late = storeEvent('away', 'redis-2', 'does not answer', NOW - 60_000);
+    timeline.add([late]);
+    expect(timeline.after(first.mark).events).to.deep.equal([late]);
+    for (const mark of ['', 'of another run 7', new Timeline(() => NOW).after().mark])
+      expect(timeline.after(mark).events).to.have.length(2);
   });
 
   it('reads only events from what another process sends', () => {
