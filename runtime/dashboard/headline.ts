@@ -38,7 +38,7 @@ export function headlineOf(facts: Facts, seen: Seen): Headline {
 }
 
 function faultsOf(seen: Seen): Alarm[] {
-  const { members = [], pools = [] } = seen;
+  const { members = [], pools = [], counter } = seen;
   const notReady = unready(seen).map(({ id }) => id);
   const failing = members.filter(({ rates }) => failuresOf(rates) > 0);
   const failures = failing.reduce((sum, { rates }) => sum + failuresOf(rates), 0);
@@ -47,6 +47,9 @@ function faultsOf(seen: Seen): Alarm[] {
     ...(notReady.length > 0 ? [{ parts: notReady, sentence: 'not ready' }] : []),
     ...unusableStores(members),
     ...(empty.length > 0 ? [{ parts: empty.map(({ name }) => name), sentence: 'has no keys' }] : []),
+    ...(isUsedUp(counter)
+      ? [{ parts: ['counter'], sentence: 'all ids are reserved: mappers have only the keys that they hold' }]
+      : []),
     ...(failing.length > 0
       ? [
           {
@@ -56,6 +59,11 @@ function faultsOf(seen: Seen): Alarm[] {
         ]
       : []),
   ];
+}
+
+/** Whether no mapper can get further keys by counter. Pure. */
+export function isUsedUp(counter: Seen['counter']): boolean {
+  return counter !== undefined && counter.reserved !== null && counter.reserved >= counter.capacity;
 }
 
 /** Those that answer, and say that they do not work. */

@@ -53,7 +53,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
             'in the keys-dbs',
           ],
         ] satisfies [string, string, string][])
-      : countersTiles(seen)),
+      : counterTiles(seen)),
   ];
   return {
     id: 'figures',
@@ -73,7 +73,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
 }
 
 /** What mappers have left, and what nobody has reserved yet. */
-function countersTiles({ members = [], counter }: Seen): [string, string, string?][] {
+function counterTiles({ members = [], counter }: Seen): [string, string, string?][] {
   const held = members.flatMap((member) => member.held ?? []);
   const free =
     counter === undefined || counter.reserved === null ? null : counter.capacity - counter.reserved;

@@ -1,4 +1,5 @@
 import { plainBlock, stateWord, tableBlock, type Block } from './block.ts';
+import { isUsedUp } from './headline.ts';
 import { html, type Html } from './html.ts';
 import type { Facts, MemberSeen, PoolSeen, Seen } from './seen.ts';
 import { NO_MARK, reservedSentence } from './small-cluster.ts';
@@ -154,7 +155,7 @@ export function counterBlock({ counter }: Seen): Block {
       ? 'Not read yet.'
       : counter.reserved === null
         ? html`${stateWord('bad', 'no answer')} ${NO_MARK}`
-        : html`${stateWord('good', 'in use')}
+        : html`${isUsedUp(counter) ? stateWord('bad', 'used up') : stateWord('good', 'in use')}
           ${reservedSentence(count(counter.reserved), count(counter.capacity))}`;
   return plainBlock(
     'counter',

@@ -118,6 +118,15 @@ describe('headline of a dashboard', () => {
     expect(said(SMALL, small)).to.deep.equal(['warn: 2 parts do not answer', 'redis-1', 'users']);
   });
 
+  it('says that the counter is used up', () => {
+    expect(
+      said(SMALL, { ...SOUND_SMALL, counter: { store: 'users', reserved: 100, capacity: 100 } }),
+    ).to.deep.equal([
+      'warn: 1 fault',
+      'counter all ids are reserved: mappers have only the keys that they hold',
+    ]);
+  });
+
   it('says once what is an alarm already', () => {
     const [pool] = SOUND.pools;
     const pools = [{ ...pool, problem: 'its first texts are no keys' }];
