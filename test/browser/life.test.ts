@@ -2,7 +2,6 @@ import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
 import { PASSWORD } from '../mapper/api/people.ts';
 import { send } from '../mapper/client.ts';
-import { until } from '../until.ts';
 import type { Person } from './person.ts';
 import { nameOf, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
@@ -132,13 +131,10 @@ for (const setting of SETTINGS)
       await person.handOver('File', 'links.csv', file);
       await person.press('Import');
       await person.isAt(/^The import/);
-      if (setting.hasScript && (await person.page.getByText('Look again').count()) > 0)
+      if (setting.hasScript && (await person.page.locator('[data-import]').count()) > 0) {
         await person.hears('The import is done');
-      await until('the import is done', async () => {
-        if (/is done/.test(await person.page.title())) return true;
-        await person.follow(/^(Look again|Show the result)$/);
-        return false;
-      });
+        await person.follow('Show the result');
+      } else await person.reloadUntil(/^The import is done$/);
       await person.isAt(/is done$/);
       await person.sees('no address');
       await person.look('imported');

@@ -79,6 +79,7 @@ for (const section of document.querySelectorAll('[data-import]')) {
     if (name === 'done' || name === 'failed') {
       say(name === 'done' ? 'The import is done.' : 'The import has failed.');
       link.textContent = 'Show the result';
+      if (document.activeElement === button) link.focus();
       button.hidden = true;
       bar.parentElement.hidden = true;
       return;
@@ -105,6 +106,7 @@ for (const section of document.querySelectorAll('[data-import]')) {
     wait(LONG_PAUSE_MS);
   };
   const wait = (ms) => {
+    clearTimeout(timer);
     if (button.getAttribute('aria-pressed') !== 'true') timer = setTimeout(ask, ms);
   };
   button.hidden = false;
