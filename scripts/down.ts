@@ -4,6 +4,7 @@ import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
 import { takeLock } from './cluster/lock.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
 import { RunDir } from './cluster/run-dir.ts';
+import { refuseOtherUser } from './cluster/service-settings.ts';
 import { State } from './cluster/state.ts';
 import { stopCluster } from './cluster/stop.ts';
 import { downContainers, findContainerMark } from './containers/up.ts';
@@ -41,6 +42,7 @@ async function main(): Promise<void> {
   const { wipe } = parseOptions(process.argv.slice(2));
   const runDir = new RunDir();
   const progress = new ProgressLog();
+  refuseOtherUser(runDir, './scripts/down');
   const lock = await takeLock(runDir, () => interruptUp(runDir, progress));
   try {
     if (findContainerMark(runDir) !== undefined) {

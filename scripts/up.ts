@@ -9,6 +9,7 @@ import { parseUpOptions, type UpOptions } from './cluster/options.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
 import { printSummary } from './cluster/report.ts';
 import { RunDir } from './cluster/run-dir.ts';
+import { refuseOtherUser, shareServiceSettings } from './cluster/service-settings.ts';
 import { State } from './cluster/state.ts';
 import { upInContainers } from './containers/foreground.ts';
 import { findContainerMark } from './containers/up.ts';
@@ -20,6 +21,7 @@ async function main(): Promise<void> {
   const progress = new ProgressLog();
   refuseOtherKind(options, runDir);
   if (options.containers) return upInContainers(options, runDir, progress);
+  refuseOtherUser(runDir, './scripts/up');
   const foreground = new Foreground(runDir, progress);
   const lock = await takeLock(
     runDir,
@@ -34,6 +36,7 @@ async function main(): Promise<void> {
   const state = State.open(runDir);
   state.up = identityOf(process.pid);
   try {
+    shareServiceSettings(runDir);
     const file = await bringUp(options, { runDir, state, progress, signal: foreground.signal });
     if (file !== undefined) printSummary({ file, runDir, progress, isDetached: options.detach });
   } finally {

@@ -34,6 +34,7 @@ export function isCopy(writtenIn: FolderIdentity | undefined, now: FolderIdentit
  *
  *     cluster.json   where each part runs, for other programs; exists only while the cluster is ready
  *     state.json     passwords, ports, shape and process ids, only for `up` and `down`
+ *     service.json   the settings of its service, for those who start parts from a shell
  *     secrets/       only of a cluster in containers, which reads them
  *     key-secret     the secret that shuffles the key space; never changes
  *     logs/<id>.log  and its older part, logs/<id>.log.1 (see log-keeper-main.ts)
@@ -62,6 +63,10 @@ export class RunDir {
 
   get stateFile(): string {
     return join(this.path, 'state.json');
+  }
+
+  get serviceFile(): string {
+    return join(this.path, 'service.json');
   }
 
   get keySecretFile(): string {
@@ -107,6 +112,7 @@ export class RunDir {
       this.keySecretFile,
       this.secrets,
       this.stateFile,
+      this.serviceFile,
       compileCache,
     ])
       rmSync(path, { recursive: true, force: true });

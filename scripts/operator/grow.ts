@@ -6,6 +6,7 @@ import { takeLock } from '../cluster/lock.ts';
 import { ProgressLog } from '../cluster/progress-log.ts';
 import { RunDir } from '../cluster/run-dir.ts';
 import type { Launch } from '../cluster/servers.ts';
+import { refuseOtherUser, shareServiceSettings } from '../cluster/service-settings.ts';
 import { State } from '../cluster/state.ts';
 import { isFaultable } from '../cluster/wire.ts';
 import { findContainerMark } from '../containers/up.ts';
@@ -48,6 +49,8 @@ async function grow(options: GrowOptions, terminal: Terminal): Promise<void> {
   const state = State.find(runDir);
   if (state === undefined) return advise(runDir, options, terminal);
   refuseOther(state);
+  if (wantsChange(options)) refuseOtherUser(runDir, './scripts/keymill grow …');
+  shareServiceSettings(runDir);
   const stopping = new AbortController();
   const changes = wantsChange(options);
   const plan = changes

@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { existsSync, statSync } from 'node:fs';
 import { join, resolve } from 'node:path';
 import type { Command } from 'commander';
@@ -13,15 +12,18 @@ import {
 } from '../../runtime/terminal/terminal.ts';
 import { parseUpOptions } from '../cluster/options.ts';
 import { REPOSITORY, RunDir } from '../cluster/run-dir.ts';
+import { forgetServiceSettings, settingsIn } from '../cluster/service-settings.ts';
 import { cloneLineOf, formatSettings, formatUnit, isOurUnit, optionsOf } from './service-unit.ts';
 import {
   findText,
+  giveToOwner,
   linkUnit,
   ownerOf,
   removeFile,
   seenFrom,
   serviceFiles,
   writeText,
+  type Owner,
   type ServiceFiles,
 } from './sources/service-files.ts';
 import { readUnitState, requireSystemd, runsSystemd, systemctl, type UnitState } from './sources/systemd.ts';
@@ -56,11 +58,15 @@ export function addServiceCommand(program: Command, terminal: Terminal): void {
     .argument('[up-options...]', 'of ./scripts/up, such as --small')
     .allowUnknownOption()
     .option('--no-start', 'only at the next boot')
-    .option('--json', `${ONE_JSON_DOCUMENT}: {"name","unit","settings","user","options","changed","started"}`)
+    .option(
+      '--json',
+      `${ONE_JSON_DOCUMENT}: {"name","unit","settings","user","options","changed","started","taken"}`,
+    )
     .addHelpText(
       'after',
       '\nSettings, such as KEYMILL_PUBLIC_URL, are in /etc/default/keymill. The first installation puts\n' +
-        'the variables KEYMILL_… of its shell there; from then on the file is yours.\n' +
+        'the variables KEYMILL_… of its shell there, and says which: sudo drops them, unless it is\n' +
+        'sudo --preserve-env=KEYMILL_PUBLIC_URL,… From then on the file is yours.\n' +
         '\nLogs: journalctl -u keymill. Stop: systemctl stop keymill. Both as root.',
     )
     .action(async (upOptions: string[], options: Options) => install(terminal, upOptions, options));
@@ -99,14 +105,15 @@ async function install(terminal: Terminal, upOptions: readonly string[], options
   };
   const unit = formatUnit(settings);
   refuseForeign(files, unit);
-  const variables = variablesOf(terminal.env);
-  if (findText(files.settings) === undefined) writeText(files.settings, formatSettings(variables), 0o600);
+  const variables = settingsIn(terminal.env);
+  const isFirst = findText(files.settings) === undefined;
+  if (isFirst) writeText(files.settings, formatSettings(variables), 0o600);
   else noteUnused(terminal, files, variables);
   const before = findText(files.unit);
   const hasChanged = writeText(files.unit, unit, 0o644);
   const isStarted = options.root === undefined && options.start !== false;
   if (options.root === undefined) {
-    giveToOwner(owner, new RunDir(terminal.env['KEYMILL_RUN_DIR'] ?? ''));
+    giveClusterTo(owner, runDirOf(files));
     await systemctl(['daemon-reload']);
     await systemctl(['enable', name]);
     if (isStarted) {
@@ -124,11 +131,13 @@ async function install(terminal: Terminal, upOptions: readonly string[], options
       options: settings.options,
       changed: hasChanged,
       started: isStarted,
+      taken: isFirst ? Object.keys(variables) : [],
     });
   else
     printLines(terminal, [
       `${files.unit} ${before === undefined ? 'is written' : hasChanged ? 'has changed' : 'is as it should be'}`,
       `it starts at every boot, as ${user}, with the settings of ${files.settings}`,
+      ...(isFirst ? [describeTaken(Object.keys(variables), files)] : []),
       ...(isStarted ? ['the cluster is ready'] : []),
     ]);
   if (before !== undefined && hasChanged && isStarted)
@@ -153,7 +162,10 @@ async function remove(terminal: Terminal, options: Options): Promise<void> {
     if (options.root === undefined) await systemctl(['disable', '--now', name], STOP_MS);
     removeFile(files.link);
     removeFile(files.unit);
-    if (options.root === undefined) await systemctl(['daemon-reload']);
+    if (options.root === undefined) {
+      await systemctl(['daemon-reload']);
+      forgetServiceSettings(runDirOf(files));
+    }
   }
   if (options.json) printJson(terminal, { name, removed: text !== undefined });
   else if (text === undefined) printLines(terminal, [`there is no service ${name}`]);
@@ -222,20 +234,6 @@ function notOurs({ unit }: ServiceFiles): RefusedError {
   return new RefusedError(`${unit} was not written by keymill service install: choose another --name`);
 }
 
-/** Variables of the launchers, and those that are no settings of a process. */
-const NOT_SETTINGS = ['ROOT', 'NODE', 'NOHUP', 'API_KEY', 'API_KEY_FILE'].map((name) => `KEYMILL_${name}`);
-
-/** The settings in the shell of the operator. A relative folder would be another one for the service. */
-function variablesOf(env: Terminal['env']): Record<string, string> {
-  const found = Object.entries(env).filter(
-    (entry): entry is [string, string] =>
-      /^KEYMILL_[A-Z0-9_]+$/.test(entry[0]) && entry[1] !== undefined && !NOT_SETTINGS.includes(entry[0]),
-  );
-  return Object.fromEntries(
-    found.map(([name, value]) => [name, name === 'KEYMILL_RUN_DIR' ? resolve(value) : value]),
-  );
-}
-
 function noteUnused(terminal: Terminal, { settings }: ServiceFiles, variables: Record<string, string>): void {
   const names = Object.keys(variables);
   if (names.length > 0)
@@ -250,13 +248,26 @@ function noteUnused(terminal: Terminal, { settings }: ServiceFiles, variables: R
  * cluster there.
  * @throws RefusedError when the data of a cluster belong to somebody else
  */
-function giveToOwner({ uid, gid, user }: ReturnType<typeof ownerOf>, runDir: RunDir): void {
+function giveClusterTo(owner: Owner, runDir: RunDir): void {
+  const { uid, user } = owner;
   if (existsSync(runDir.stateFile) && statSync(runDir.stateFile).uid !== uid)
     throw new RefusedError(
       `${runDir.path} does not belong to ${user}, who owns ${REPOSITORY}: ` +
         `stop the cluster there, then chown -R ${user} ${runDir.path}`,
     );
-  for (const path of [join(REPOSITORY, '.run'), join(REPOSITORY, 'node_modules'), runDir.path])
-    if (existsSync(path) && statSync(path).uid !== uid)
-      execFileSync('chown', ['-R', '--', `${uid}:${gid}`, path]);
+  for (const path of new Set([join(REPOSITORY, '.run'), join(REPOSITORY, 'node_modules'), runDir.path]))
+    giveToOwner(path, owner);
+}
+
+/** Which settings the first installation has put into its file: `sudo` drops those of the shell. */
+function describeTaken(names: readonly string[], { settings }: ServiceFiles): string {
+  return names.length > 0
+    ? `${settings} now has ${names.join(', ')} of this shell`
+    : `${settings} is empty, as this shell has no variables KEYMILL_… (sudo drops them): write them there, then restart the service`;
+}
+
+/** The run folder of a service, which its settings may name. */
+function runDirOf(files: ServiceFiles): RunDir {
+  const named = /^KEYMILL_RUN_DIR="?([^"\n]*)"?$/m.exec(findText(files.settings) ?? '')?.[1];
+  return new RunDir(named ?? '');
 }

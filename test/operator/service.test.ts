@@ -1,12 +1,15 @@
 import { spawnSync } from 'node:child_process';
 import {
+  chownSync,
   existsSync,
+  lstatSync,
   mkdirSync,
   mkdtempSync,
   readFileSync,
   readlinkSync,
   rmSync,
   statSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
 import { tmpdir } from 'node:os';
@@ -14,7 +17,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { formatSettings, formatUnit, optionsOf } from '../../scripts/operator/service-unit.ts';
-import { seenFrom } from '../../scripts/operator/sources/service-files.ts';
+import { giveToOwner, seenFrom } from '../../scripts/operator/sources/service-files.ts';
 import { runKeymill, type Outcome } from './run-keymill.ts';
 
 const RUNS_SYSTEMD = existsSync('/run/systemd/system');
@@ -49,6 +52,7 @@ describe('keymill service', () => {
       options: ['--small', '--mappers', '2'],
       changed: true,
       started: false,
+      taken: [],
     });
     const text = readFileSync(unit, 'utf8');
     expect(text)
@@ -63,7 +67,7 @@ describe('keymill service', () => {
   });
 
   it('keeps the settings of the shell, for the service alone, and later those of the operator', async () => {
-    await run('install', [], {
+    const { stdout } = await run('install', [], {
       KEYMILL_PUBLIC_URL: 'https://go.example',
       KEYMILL_RUN_DIR: '.run-other',
       KEYMILL_KEY_SECRET: 'a $ecret "with" \\ marks',
@@ -77,11 +81,40 @@ describe('keymill service', () => {
         `KEYMILL_RUN_DIR="${process.cwd()}/.run-other"\n` +
         'KEYMILL_KEY_SECRET="a \\$ecret \\"with\\" \\\\ marks"\n',
     );
+    expect(stdout).to.match(
+      /now has KEYMILL_PUBLIC_URL, KEYMILL_RUN_DIR, KEYMILL_KEY_SECRET of this shell$/m,
+    );
     writeFileSync(settings, 'KEYMILL_PUBLIC_URL=https://mine.example\n');
     const again = await run('install', [], { KEYMILL_PUBLIC_URL: 'https://go.example' });
     expect(again.stderr).to.match(/KEYMILL_PUBLIC_URL of this shell: not used, because .*keymill exists/);
     expect(readFileSync(settings, 'utf8')).to.equal('KEYMILL_PUBLIC_URL=https://mine.example\n');
   });
+
+  it('says that the settings are empty, as they are behind sudo', async () => {
+    const { stdout } = await run('install');
+    expect(stdout).to.match(/keymill is empty, as this shell has no variables KEYMILL_… \(sudo drops them\)/);
+    expect((await run('install')).stdout).not.to.match(/sudo/);
+  });
+
+  if (process.getuid?.() === 0)
+    it('gives the owner what root has made in a folder of his', () => {
+      for (const [name, uid] of [
+        ['made-by-root', 0],
+        ['of-the-owner', 1234],
+        ['of-another', 4321],
+      ] as const) {
+        writeFileSync(join(root, name), '');
+        chownSync(join(root, name), uid, uid);
+      }
+      symlinkSync('/etc/passwd', join(root, 'link'));
+      chownSync(root, 1234, 1234);
+      giveToOwner(root, { uid: 1234, gid: 1234 });
+      const owners = ['made-by-root', 'of-the-owner', 'of-another', 'link'].map(
+        (name) => lstatSync(join(root, name)).uid,
+      );
+      expect(owners).to.deep.equal([1234, 1234, 4321, 1234]);
+      expect(statSync('/etc/passwd').uid).to.equal(0);
+    });
 
   it('changes nothing when it is done again, and only the unit when the options differ', async () => {
     await run('install', ['--small']);

@@ -7,8 +7,11 @@ import {
   mkdtempSync,
   readFileSync,
   rmSync,
+  symlinkSync,
   writeFileSync,
 } from 'node:fs';
+import { createServer } from 'node:http';
+import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
@@ -25,17 +28,20 @@ class ServiceUnderTest implements Disposable {
   readonly #started: ChildProcess;
   readonly ended: Promise<number | null>;
 
-  constructor(options: readonly string[], up = 'exit 0', { isGrown = false } = {}) {
+  constructor(options: readonly string[], up = 'exit 0', record: (state: State) => void = () => undefined) {
     const scripts = join(this.folder, 'scripts');
     for (const folder of ['scripts', 'bin', '.run']) mkdirSync(join(this.folder, folder));
-    copyFileSync(join(REPOSITORY, 'scripts/service'), join(scripts, 'service'));
+    mkdirSync(join(scripts, 'cluster'));
+    for (const name of ['service', 'cluster/serves.mjs'])
+      copyFileSync(join(REPOSITORY, 'scripts', name), join(scripts, name));
+    symlinkSync(join(REPOSITORY, 'node_modules'), join(this.folder, 'node_modules'));
     this.#write('scripts/up', `echo "up $*" >>"${this.folder}/calls"; ${up}`);
     this.#write('scripts/down', `echo "down $*" >>"${this.folder}/calls"`);
     this.#write('bin/sleep', 'exec /bin/sleep 0.02');
     this.#write('bin/systemd-notify', `echo "$NOTIFY_SOCKET $*" >>"${this.folder}/told"`);
     this.#runDir = new RunDir(join(this.folder, '.run'));
     this.start('redis-1');
-    if (isGrown) this.#state.recordShape({ keysDbs: 4, redis: 4, zookeepers: 3, mysqlServers: 1 });
+    record(this.#state);
     this.#started = spawn('/bin/sh', [join(scripts, 'service'), ...options], {
       env: { PATH: `${join(this.folder, 'bin')}:${process.env['PATH']}`, NOTIFY_SOCKET: '/run/x' },
       stdio: 'ignore',
@@ -88,11 +94,53 @@ describe('scripts/service', () => {
     expect(service.linesOf('told')).to.deep.equal(['/run/x --ready --status=the cluster is ready']);
   });
 
-  it('keeps the shape of a cluster that exists, which may have grown since', async () => {
-    const options = ['--small', '--mappers', '2', '--processes-per-mapper=2'];
-    using service = new ServiceUnderTest(options, 'exit 0', { isGrown: true });
+  const SHAPE = { keysDbs: 4, redis: 4, zookeepers: 3, mysqlServers: 1 };
+  const NUMBERS = ['--mappers', '1', '--processes-per-mapper=2'];
+
+  it('keeps the shape of a cluster that exists, and the numbers of one that has grown', async () => {
+    const small = ['--small', ...NUMBERS];
+    const kept = 'up --mappers 1 --processes-per-mapper=2 --detach';
+    const cases: [options: readonly string[], record: (state: State) => void, call: string][] = [
+      [small, (state) => state.recordShape(SHAPE), kept],
+      [
+        small,
+        (state) => {
+          state.recordShape(SHAPE);
+          state.recordGrowth({});
+        },
+        'up --detach',
+      ],
+      [
+        NUMBERS,
+        (state) => {
+          state.recordGrowth({});
+          state.recordSetup({ keySource: 'counter' });
+        },
+        'up --detach',
+      ],
+      // It was installed again when the cluster was a full one.
+      [NUMBERS, (state) => state.recordGrowth({}), kept],
+    ];
+    for (const [options, record, call] of cases) {
+      using service = new ServiceUnderTest(options, 'exit 0', record);
+      await until('readiness', () => service.linesOf('told').length > 0);
+      expect(service.linesOf('calls')).to.deep.equal([call]);
+    }
+  });
+
+  it('keeps the shape of a cluster that has grown since the first start, when all of it has ended', async () => {
+    using service = new ServiceUnderTest(['--small']);
     await until('readiness', () => service.linesOf('told').length > 0);
-    expect(service.linesOf('calls')).to.deep.equal(['up --mappers 2 --processes-per-mapper=2 --detach']);
+    State.open(new RunDir(join(service.folder, '.run'))).recordShape(SHAPE);
+    service.start('redis-1').kill('SIGKILL');
+    await until('the repair', () => service.linesOf('calls').length > 1);
+    expect(service.linesOf('calls').at(-1)).to.equal('up --detach --repair');
+  });
+
+  it('tells up that it is the service', async () => {
+    using service = new ServiceUnderTest([], 'echo "$KEYMILL_SERVICE" >"$(dirname "$0")/../told"');
+    await until('a start', () => service.linesOf('told').length > 0);
+    expect(service.linesOf('told')[0]).to.equal('1');
   });
 
   it('ends with an error when the cluster does not start', async () => {
@@ -133,6 +181,25 @@ describe('scripts/service', () => {
     expect(service.linesOf('calls').at(-1)).to.match(/^down/);
   });
 
+  it('goes on while a mapper serves, however many repairs have failed', async () => {
+    const mapper = createServer((_, response) => response.end());
+    await new Promise<void>((resolve) => mapper.listen(0, '127.0.0.1', resolve));
+    const { port } = mapper.address() as AddressInfo;
+    try {
+      using service = new ServiceUnderTest(['--small'], 'case $* in *--repair*) exit 1;; esac', (state) => {
+        state.recordPort('mapper-1/admin', port);
+        state.recordProcess('mapper-1', 'mapper', { pid: process.pid, startTime: ownStart() });
+      });
+      service.start('redis-2').kill('SIGKILL');
+      await until('the seventh repair', () => service.linesOf('calls').length > 7);
+      mapper.close();
+      expect(await service.ended).to.equal(1);
+      expect(service.linesOf('calls').at(-1)).to.match(/^down/);
+    } finally {
+      mapper.close();
+    }
+  });
+
   it('does not take another process for a part that has ended', async () => {
     using service = new ServiceUnderTest(['--small']);
     await until('readiness', () => service.linesOf('told').length > 0);
@@ -141,6 +208,11 @@ describe('scripts/service', () => {
     await until('the repair', () => service.linesOf('calls').includes('up --detach --repair'));
   });
 });
+
+/** When this process started, as the record says it. */
+function ownStart(): string {
+  return identityOf(process.pid)?.startTime ?? '';
+}
 
 describe('./scripts/up --repair', () => {
   it('leaves a cluster alone that was stopped', () => {

@@ -1,3 +1,4 @@
+import { execFileSync } from 'node:child_process';
 import {
   chmodSync,
   existsSync,
@@ -37,11 +38,16 @@ export function seenFrom(root: string, path: string): string {
   return inside === '..' || inside.startsWith('../') ? resolve(path) : join('/', inside);
 }
 
+/** The owner of a file. The names are numbers where there are none. */
+export interface Owner {
+  readonly uid: number;
+  readonly gid: number;
+  readonly user: string;
+  readonly group: string;
+}
+
 /** The owner of a file, by name where `etc/passwd` and `etc/group` of `root` have one. */
-export function ownerOf(
-  root: string,
-  path: string,
-): { uid: number; gid: number; user: string; group: string } {
+export function ownerOf(root: string, path: string): Owner {
   const { uid, gid } = statSync(path);
   return { uid, gid, user: nameOf(root, 'passwd', uid), group: nameOf(root, 'group', gid) };
 }
@@ -49,6 +55,11 @@ export function ownerOf(
 function nameOf(root: string, file: string, id: number): string {
   const lines = (findText(join(root, 'etc', file)) ?? '').split('\n').map((line) => line.split(':'));
   return lines.find(([, , number]) => number === String(id))?.[0] ?? String(id);
+}
+
+/** Gives what belongs to root, the folder or anything in it, to another. Links are not followed. */
+export function giveToOwner(path: string, { uid, gid }: Pick<Owner, 'uid' | 'gid'>): void {
+  if (existsSync(path)) execFileSync('chown', ['-R', '--from=0', '--', `${uid}:${gid}`, path]);
 }
 
 /** The text of a file; undefined when there is none. @throws RefusedError when it cannot be read */
