@@ -126,6 +126,16 @@ servers_for() {
   fi
 }
 
+# servers_for_grow OPTIONS: prints `servers` when `keymill grow` with these options may start ZooKeeper, which
+# a small cluster was installed without. Otherwise nothing.
+servers_for_grow() {
+  [ -f "${KEYMILL_RUN_DIR:-$KEYMILL_ROOT/.run}/state.json" ] || return 0
+  case " $* " in
+    *' --step mapper '* | *' --step=mapper '* | *' --step memory '* | *' --step=memory '*) ;;
+    *' --yes '* | *' --step '* | *' --step='*) echo servers ;;
+  esac
+}
+
 # Ceph's gateway is a real S3 server, for tests.
 find_missing_s3() {
   for package in radosgw ceph-mon ceph-osd; do

@@ -4,37 +4,45 @@ import { readOperatorConfig } from '../../runtime/config/config.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { explain } from './advice.ts';
 import { writeClusterFile, type ClusterFile } from './cluster-file.ts';
+import { usualCounts } from './counts.ts';
 import { describeCluster } from './describe.ts';
-import { addressesOf, blobsOf, numbered, processEnvironment, type Addresses } from './environment.ts';
+import { addressesOf, blobsOf, processEnvironment, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
 import { recordKeyspace } from './keyspace.ts';
 import { startLogKeeper } from './log-keeper.ts';
-import { scaleMembers } from './members.ts';
+import { outdatedMembers, scaleMembers, startMembers } from './members.ts';
 import type { UpOptions } from './options.ts';
-import type { ProgressLog } from './progress-log.ts';
 import { waitUntilReady } from './readiness.ts';
+import { rollBackOf, runningIds, stopStarted } from './roll-back.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
 import { isSmall, onSmallCluster, refuseWhileGrowing, resolveShape, type Shape } from './shape.ts';
 import { stripMapper } from './small-node.ts';
 import type { Counts, State } from './state.ts';
-import { stopRecorded } from './stop.ts';
+import { forgetEndedSurplus, endSurplusServers } from './wanted.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
 
-/** The numbers of a first start without options. */
-const DEFAULT_COUNTS: Counts = { producers: 3, mappers: 2, processesPerMapper: 1 };
-const SMALL_COUNTS: Counts = { producers: 0, mappers: 1, processesPerMapper: 1 };
+/** What `up` may do to processes that run already. */
+interface Liberty {
+  /** Whether members with other stores or settings are restarted, and servers that nobody uses then end. */
+  readonly renews: boolean;
+  /** Whether surplus members end. */
+  readonly ends: boolean;
+}
 
-/** The numbers of a cluster that was down. A growing one may have keys-dbs and no producers yet. */
-function usualCounts(shape: Shape, { setup, growth }: State): Counts {
-  if (setup.keySource === 'pools' && !isSmall(shape)) return DEFAULT_COUNTS;
-  return growth === undefined ? SMALL_COUNTS : { ...SMALL_COUNTS, mappers: DEFAULT_COUNTS.mappers };
+/**
+ * A repair starts only what is missing: restarting the next mapper with settings with which the one before
+ * has just ended would stop all. While a step of `keymill grow` is half done, that alone restarts mappers.
+ * Pure.
+ */
+export function libertyOf(isRepair: boolean, growth: State['growth']): Liberty {
+  return { renews: !isRepair && growth?.unfinished === undefined, ends: !isRepair };
 }
 
 /**
  * Brings the cluster to the state that the options describe: starts missing processes, stops surplus ones,
  * waits until every part is ready, and writes `cluster.json`. When it fails or is aborted, it first stops
- * everything that it started.
+ * what it started, and leaves what ran before.
  * @returns the content of `cluster.json`; undefined with `--servers-only`
  * @throws UsageError when the data forbids the shape, ClusterError with the reason when a part does not
  *   become ready
@@ -61,6 +69,7 @@ export async function bringUp(
   // A cluster that has grown and lost its ZooKeeper again keeps what its other steps have recorded.
   if (isSmall(shape) && state.growth === undefined)
     state.recordSetup({ keySource: 'counter', memory: 'small' });
+  const ranBefore = runningIds(state);
   const startedHere: string[] = [];
   const onSpawn: Launch['onSpawn'] = (id, kind, spawned) => {
     startedHere.push(id);
@@ -74,20 +83,32 @@ export async function bringUp(
     await startLogKeeper(launch);
     if (options.faultable || isFaultable(state)) await startWire(shape, launch);
     const addresses = addressesOf(shape, state, (id) => portOf(state, id));
-    return options.serversOnly ? undefined : await startMembers({ options, shape, addresses }, launch);
+    return options.serversOnly ? undefined : await bringUpMembers({ options, shape, addresses }, launch);
   } catch (error) {
-    await stopStarted(state, startedHere, progress);
-    // Only processes that ran before this call still run.
-    if (before.shape !== undefined) {
+    const started = state.processes().filter(({ id }) => startedHere.includes(id));
+    const { stops, restoresStores } = rollBackOf(started, ranBefore, runningIds(state));
+    await stopStarted(stops, state, progress);
+    if (restoresStores && before.shape !== undefined) {
       state.recordShape(before.shape);
       state.recordSetup(before.setup);
     }
     state.recordCounts(isAnythingRunning(state) ? before.counts : undefined);
+    if (!ranBefore.isSubsetOf(runningIds(state))) await startAgain(launch);
     throw signal.aborted ? signal.reason : explain(error);
   }
 }
 
-async function startMembers(
+/** After a failure on a running cluster: members that have ended meanwhile start with the former settings. */
+async function startAgain(launch: Launch): Promise<void> {
+  const { shape, counts } = launch.state;
+  if (shape === undefined || counts === undefined) return;
+  const { signal } = new AbortController();
+  const again = { ...launch, signal };
+  const reserved = await startMembers(counts, memberAddresses(shape, launch.state), again).catch(() => []);
+  for (const port of reserved) port.release();
+}
+
+async function bringUpMembers(
   { options, shape, addresses }: { options: UpOptions; shape: Shape; addresses: Addresses },
   launch: Launch,
 ): Promise<ClusterFile> {
@@ -102,12 +123,18 @@ async function startMembers(
   await prepareStores(addresses, launch);
   progress.line('databases ready');
   state.recordCounts(counts);
-  const reserved = await scaleMembers(counts, memberAddresses(shape, state), launch);
+  forgetEndedSurplus(shape, counts, state);
+  const liberty = libertyOf(options.repair, state.growth);
+  const forMembers = memberAddresses(shape, state);
+  const lagging = liberty.renews ? [] : outdatedMembers(counts, forMembers, launch);
+  if (lagging.length > 0)
+    progress.line(`not restarted, with former settings: ${lagging.map(({ id }) => id).join(', ')}`);
+  const reserved = await scaleMembers(counts, forMembers, launch, liberty);
   try {
     const members = isSmall(shape) ? '' : `${counted(counts.producers, 'producer')} and `;
     progress.line(`${members}${counted(counts.mappers, 'mapper')} started`);
-    const workers = await waitUntilReady(counts, addresses, launch);
-    await endSurplusRedis(shape, launch);
+    const workers = await waitUntilReady({ shape, counts, addresses }, launch);
+    if (liberty.renews) await endSurplusServers(shape, counts, launch);
     const file = describeCluster({ shape, counts, addresses, state, workers, blobs: blobsOf(runDir) });
     writeClusterFile(runDir, file);
     return file;
@@ -128,14 +155,6 @@ export async function prepareStores(
   const config = readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} }));
   await recordKeyspace(config.stores);
   if (config.blobs !== undefined) await prepareBlobStore(config.blobs);
-}
-
-/** Stops surplus Redis servers last, when no process uses them any more. Their keys are recycled later. */
-export async function endSurplusRedis(shape: Shape, { state, progress }: Launch): Promise<void> {
-  const keep = new Set(numbered('redis', shape.redis));
-  const surplus = state.processes().filter(({ id, kind }) => kind === 'redis' && !keep.has(id));
-  if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
-  await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
 }
 
 function refuseFullOptions({ producers, zookeeperOpen }: UpOptions, shape: Shape): void {
@@ -160,25 +179,13 @@ function existingOf(state: State): Parameters<typeof resolveShape>[1] {
 }
 
 function isAnythingRunning(state: State): boolean {
-  return state.processes().some(({ id }) => state.findRunning(id) !== undefined);
+  return runningIds(state).size > 0;
 }
 
 function portOf(state: State, id: string): number {
   const port = state.port(id);
   if (port === undefined) throw new ClusterError(`${id} has no port on record`);
   return port;
-}
-
-async function stopStarted(state: State, ids: readonly string[], progress: ProgressLog): Promise<void> {
-  if (ids.length > 0) progress.line('stopping the started processes …');
-  const entries = state.processes().filter(({ id }) => ids.includes(id));
-  for (const group of [['mapper'], ['producer'], ['wire', 'redis', 'mysql', 'zookeeper', 'log-keeper']]) {
-    await Promise.all(
-      entries
-        .filter(({ kind }) => group.includes(kind))
-        .map(async (entry) => stopRecorded(entry, state, progress)),
-    );
-  }
 }
 
 function counted(count: number, what: string): string {

@@ -1,7 +1,7 @@
 import type { ClusterFile } from './cluster-file.ts';
 import { numbered, type Addresses } from './environment.ts';
 import { portName } from './members.ts';
-import type { WorkerPids } from './readiness.ts';
+import type { WorkerPids } from './producer-view.ts';
 import { mysqlServersOf, type Shape } from './shape.ts';
 import type { Counts, State } from './state.ts';
 import { describeWire } from './wire.ts';

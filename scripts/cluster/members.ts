@@ -30,20 +30,20 @@ export function portName(id: string, use: string): string {
 }
 
 /**
- * Starts missing producers and mappers, restarts those that were started with other stores or settings, and
- * ends surplus ones by SIGTERM. Does not wait until the started ones are ready.
+ * Starts missing producers and mappers. If it may, it first restarts those that were started with other
+ * stores or settings, and at last ends surplus ones by SIGTERM. Does not wait until the started ones are ready.
  * @returns the reserved ports of the started processes; release them when the processes listen
+ * @throws ClusterError when a restarted one does not become ready; those after it still run as they were
  */
 export async function scaleMembers(
   counts: Counts,
   addresses: Addresses,
   launch: Launch,
+  { renews, ends }: { readonly renews: boolean; readonly ends: boolean },
 ): Promise<ReservedPort[]> {
-  for (const member of membersOf(counts)) {
-    if (isOutdated(member, addresses, launch)) await renew(member, addresses, launch);
-  }
+  if (renews) await renewMembers(counts, addresses, launch);
   const reserved = await startMembers(counts, addresses, launch);
-  await endSurplusMembers(counts, launch);
+  if (ends) await endSurplusMembers(counts, launch);
   return reserved;
 }
 
@@ -87,6 +87,7 @@ export async function startMembers(
 ): Promise<ReservedPort[]> {
   const reserved: ReservedPort[] = [];
   for (const member of membersOf(counts)) {
+    launch.signal.throwIfAborted();
     if (launch.state.findRunning(member.id) === undefined)
       reserved.push(...(await startMember(member, addresses, launch)));
   }
@@ -138,6 +139,8 @@ function settingsOf(kind: MemberKind, addresses: Addresses): Addresses {
 async function renew(member: MemberSpec, addresses: Addresses, launch: Launch): Promise<boolean> {
   const { id, kind } = member;
   const { state, progress, signal } = launch;
+  // Not later: a member that was stopped must be started again.
+  signal.throwIfAborted();
   progress.line(`restarting ${id}: its stores, credentials, memory or number of processes have changed …`);
   const running = state.findRunning(id);
   if (running !== undefined) await stopRecorded({ id, kind, ...running }, state, progress);
@@ -159,8 +162,7 @@ async function startMember(
   addresses: Addresses,
   launch: Launch,
 ): Promise<ReservedPort[]> {
-  const { runDir, state, signal } = launch;
-  signal.throwIfAborted();
+  const { runDir, state } = launch;
   const reserved: ReservedPort[] = [];
   const own: Record<string, string> = { KEYMILL_ID: id, ...ofKind };
   for (const [use, usual] of Object.entries(USUAL_PORTS[kind])) {

@@ -1,55 +1,88 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { z } from 'zod';
-import { producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
-import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { parseJson } from '../../runtime/json.ts';
 import { createLog } from '../../runtime/log.ts';
 import { StartError } from '../servers/process.ts';
 import { numbered, type Addresses } from './environment.ts';
 import { ClusterError } from './errors.ts';
-import { parseMetrics, tryGet, type Sample } from './http.ts';
+import { tryGet } from './http.ts';
 import { portName } from './members.ts';
+import {
+  lookAtProducer,
+  lowPools,
+  unheldShards,
+  workersOf,
+  findWorkers,
+  type Place,
+  type ProducerView,
+  type WorkerPids,
+} from './producer-view.ts';
 import type { ProgressLog } from './progress-log.ts';
 import type { Launch } from './servers.ts';
+import type { Shape } from './shape.ts';
 import type { Counts } from './state.ts';
+import { wantedIds } from './wanted.ts';
 
 const READY_TIMEOUT_MS = 120_000;
 /** A cause that lasts this long is shown while `up` still waits. */
 const CAUSE_AFTER_MS = 5_000;
 
-/** Process ids of the workers, by producer. */
-export type WorkerPids = ReadonlyMap<string, number>;
+/** What must run and be ready. */
+export interface Awaited {
+  readonly shape: Shape;
+  readonly counts: Counts;
+  readonly addresses: Addresses;
+}
+
+/**
+ * What a cluster is waited for. Whose mappers take keys from the counter serves without ZooKeeper, producers
+ * and full pools, so these may be down or being filled. Pure.
+ * @param fillsPools whether the pools must be full all the same
+ */
+export function awaitedOf(all: Awaited, fillsPools: boolean): Awaited {
+  const { shape, counts, addresses } = all;
+  if (fillsPools || addresses.keySource !== 'counter') return all;
+  return {
+    shape: { ...shape, zookeepers: 0 },
+    counts: { ...counts, producers: 0 },
+    addresses: { ...addresses, zookeeper: '', zookeeperAuth: undefined },
+  };
+}
 
 /**
  * Waits until every producer and mapper is ready, one producer holds every keys-db and can deliver from it,
- * and every pool is above its low watermark.
+ * and every pool is above its low watermark; or only for {@link awaitedOf}.
  * @throws StartError when a process ends meanwhile, ClusterError with the missing parts after the timeout
  */
 export async function waitUntilReady(
-  counts: Counts,
-  addresses: Addresses,
+  all: Awaited,
   launch: Launch,
+  { fillsPools = false } = {},
 ): Promise<WorkerPids> {
-  const at = (id: string): Place => ({ id, admin: adminUrl(id, launch) });
+  const awaited = awaitedOf(all, fillsPools);
   const places: Places = {
-    producers: numbered('producer', counts.producers).map(at),
-    mappers: numbered('mapper', counts.mappers).map(at),
-    addresses,
+    producers: placesOf('producer', awaited.counts.producers, launch),
+    mappers: placesOf('mapper', awaited.counts.mappers, launch),
+    addresses: awaited.addresses,
   };
-  return untilNothingIsMissing(
+  const workers = await untilNothingIsMissing(
     async () => {
-      throwIfEnded(counts, launch);
+      throwIfEnded(awaited, launch);
       return places;
     },
     { ...launch, hint: `The logs are in ${launch.runDir.logs}; then ./scripts/up again.` },
   );
+  if (awaited.counts.producers === all.counts.producers) return workers;
+  const producers = placesOf('producer', all.counts.producers, launch);
+  return findWorkers({ producers, addresses: all.addresses }, launch.signal);
 }
 
-/** A producer or mapper, and the URL of its admin port. */
-export interface Place {
-  readonly id: string;
-  readonly admin: string;
+function placesOf(kind: 'producer' | 'mapper', count: number, { state }: Launch): Place[] {
+  return numbered(kind, count).map((id) => ({
+    id,
+    admin: `http://127.0.0.1:${state.port(portName(id, 'admin'))}`,
+  }));
 }
 
 /** The processes and stores that must be ready. */
@@ -120,11 +153,8 @@ function summarise(missing: readonly Missing[]): string {
     .join(', ');
 }
 
-function throwIfEnded(counts: Counts, { state, runDir }: Launch): void {
-  const ids = [...numbered('producer', counts.producers), ...numbered('mapper', counts.mappers)];
-  const ended = [...ids, ...state.processes().map(({ id }) => id)].find(
-    (id) => state.findRunning(id) === undefined,
-  );
+function throwIfEnded({ shape, counts }: Awaited, { state, runDir }: Launch): void {
+  const ended = [...wantedIds(shape, counts)].find((id) => state.findRunning(id) === undefined);
   if (ended !== undefined)
     throw new StartError(ended, 'it ended before the cluster was ready', runDir.logOf(ended));
 }
@@ -164,19 +194,22 @@ async function lookAround(
       return answer?.status === 200 ? [] : [{ what: 'mappers', name: id }];
     }),
   );
-  const samples = producers.flatMap((producer) => producer.samples);
   const missing = [
     ...producers.flatMap(({ id, isReady }) => (isReady ? [] : [{ what: 'producers', name: id }])),
     ...mappers.flat(),
     // Without producers, keys come by counter: nobody holds shards and fills pools.
-    ...(producers.length > 0 ? [...unheldShards(addresses, samples), ...lowPools(addresses, producers)] : []),
+    ...(producers.length > 0 ? unheldShards(addresses, producers) : []).map((name) => ({
+      what: 'holders of shards',
+      name,
+    })),
+    ...(producers.length > 0 ? lowPools(addresses, producers) : []).map((name) => ({
+      what: 'pools to fill',
+      name,
+    })),
   ];
-  const known = producers.flatMap(({ id, member }) =>
-    typeof member?.pid === 'number' ? [{ id, pid: member.pid, capacity: member.capacity }] : [],
-  );
-  const workers = new Map(known.map(({ id, pid }) => [id, pid]));
-  const hasEveryMember = known.length === producers.length;
-  const capacities = known.map(({ capacity }) => capacity);
+  const workers = workersOf(producers);
+  const hasEveryMember = producers.length > 0 && workers.size === producers.length;
+  const capacities = producers.flatMap(({ member }) => member?.capacity ?? []);
   const shortage = hasEveryMember ? explainShortage(capacities, addresses.keysDbs.length) : undefined;
   return { missing, workers, cause: shortage ?? explainRefusals(producers) };
 }
@@ -187,101 +220,10 @@ function explainRefusals(producers: readonly ProducerView[]): string | undefined
   return reasons.size === 0 ? undefined : `The cause: ${[...reasons].join('; ')}.`;
 }
 
-function adminUrl(id: string, { state }: Launch): string {
-  return `http://127.0.0.1:${state.port(portName(id, 'admin'))}`;
-}
-
 const Degraded = z.object({ degraded: z.array(z.unknown()).catch([]) });
 
 /** The degraded stores of a mapper, from its admin port; undefined if it is not ready. */
 export async function readDegraded(admin: string): Promise<readonly unknown[] | undefined> {
   const answer = await tryGet(`${admin}/readyz`);
   return answer?.status === 200 ? Degraded.safeParse(parseJson(answer.body)).data?.degraded : undefined;
-}
-
-interface ProducerView {
-  readonly id: string;
-  readonly isReady: boolean;
-  readonly member: ProducerMember | undefined;
-  readonly samples: readonly Sample[];
-}
-
-async function lookAtProducer(
-  session: Session | undefined,
-  id: string,
-  admin: string,
-): Promise<ProducerView> {
-  const [readyz, metrics, node] = await Promise.all([
-    tryGet(`${admin}/readyz`),
-    tryGet(`${admin}/metrics`),
-    session?.get(producerPath(id)).catch(() => undefined),
-  ]);
-  const member = parseProducerMember(parseJson(node?.data ?? ''));
-  return {
-    id,
-    isReady: readyz?.status === 200 && typeof member?.pid === 'number',
-    member,
-    samples: metrics?.status === 200 ? parseMetrics(metrics.body) : [],
-  };
-}
-
-function unheldShards({ keysDbs }: Addresses, samples: readonly Sample[]): Missing[] {
-  const isHeld = (name: string): boolean =>
-    samples.some(
-      (sample) =>
-        sample.name === 'keymill_lock_held' && sample.labels['keys_db'] === name && sample.value === 1,
-    );
-  return keysDbs.flatMap(({ name }) =>
-    isHeld(name) ? [] : [{ what: 'holders of shards', name: `a holder of ${name}` }],
-  );
-}
-
-/** The level of a pool, as the producers say it. Undefined: none of them knows. */
-export interface PoolLevel {
-  readonly name: string;
-  readonly level: number | undefined;
-  /** The low watermark. */
-  readonly low: number | undefined;
-}
-
-/**
- * The level of every pool, from the admin ports and member nodes of the producers.
- * @throws Error when ZooKeeper does not answer
- */
-export async function readPoolLevels(
-  { producers: producersAt, addresses }: Pick<Places, 'producers' | 'addresses'>,
-  signal: AbortSignal,
-): Promise<PoolLevel[]> {
-  const { zookeeper: connect, zookeeperAuth: auth } = addresses;
-  const log = createLog('up', 'up', 'silent');
-  const session = await Session.open({ connect, auth, timeoutMs: 4_000, openTimeoutMs: 2_000, log, signal });
-  try {
-    const producers = await Promise.all(
-      producersAt.map(async ({ id, admin }) => lookAtProducer(session, id, admin)),
-    );
-    return levelsOf(addresses, producers);
-  } finally {
-    await session.close();
-  }
-}
-
-function levelsOf({ redis }: Addresses, producers: readonly ProducerView[]): PoolLevel[] {
-  const samples = producers.flatMap((producer) => producer.samples);
-  const largest = (values: readonly number[]): number | undefined =>
-    values.length === 0 ? undefined : Math.max(...values);
-  return redis.map(({ name }) => ({
-    name,
-    level: largest(
-      samples
-        .filter((sample) => sample.name === 'keymill_pool_level' && sample.labels['pool'] === name)
-        .map(({ value }) => value),
-    ),
-    low: largest(producers.flatMap(({ member }) => member?.low[name] ?? [])),
-  }));
-}
-
-function lowPools(addresses: Addresses, producers: readonly ProducerView[]): Missing[] {
-  return levelsOf(addresses, producers).flatMap(({ name, level = 0, low = 0 }) =>
-    low > 0 && level > low ? [] : [{ what: 'pools to fill', name: `pool ${name} to fill` }],
-  );
 }

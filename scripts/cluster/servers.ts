@@ -40,10 +40,16 @@ export async function startServers(shape: Shape, launch: Launch): Promise<void> 
     ...numbered('redis', shape.redis).map(async (id, index) =>
       startRedisOf(id, USUAL_PORTS.redis + index, launch),
     ),
-    ...mysqlServersOf(shape.mysqlServers).map(async ({ name }, index) =>
-      startMysqlOf(name, USUAL_PORTS.mysql + index, launch),
-    ),
+    startMysqlServers(shape, launch),
   ];
+  await allSettledOrThrow(starts);
+}
+
+/** Starts the MariaDB servers of the shape that do not run, as {@link startServers} does. */
+export async function startMysqlServers({ mysqlServers }: Shape, launch: Launch): Promise<void> {
+  const starts = mysqlServersOf(mysqlServers).map(async ({ name }, index) =>
+    startMysqlOf(name, USUAL_PORTS.mysql + index, launch),
+  );
   await allSettledOrThrow(starts);
 }
 

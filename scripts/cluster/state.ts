@@ -13,6 +13,12 @@ import type { Shape } from './shape.ts';
 export const KINDS = ['mapper', 'producer', 'wire', 'redis', 'mysql', 'zookeeper', 'log-keeper'] as const;
 export type Kind = (typeof KINDS)[number];
 
+const Counts = z
+  .object({ producers: z.number(), mappers: z.number(), processesPerMapper: z.number().default(1) })
+  .readonly();
+/** How many of each are meant to run. */
+export type Counts = z.infer<typeof Counts>;
+
 const StateFile = z.object({
   /**
    * Only the processes of this cluster have it in their environment. By it `down` finds processes without a
@@ -39,14 +45,14 @@ const StateFile = z.object({
   growth: z
     .object({
       unfinished: z.object({ step: z.string(), way: z.enum(['grow', 'undo']) }).optional(),
+      /** The numbers with which it was stopped. */
+      counts: Counts.optional(),
     })
     .optional(),
   /** True once a store may hold data laid out by `shape`. */
   established: z.boolean(),
   /** How many of each are meant to run; absent when the cluster is down. */
-  counts: z
-    .object({ producers: z.number(), mappers: z.number(), processesPerMapper: z.number().default(1) })
-    .optional(),
+  counts: Counts.optional(),
   ports: z.record(z.string(), z.number()),
   processes: z.record(
     z.string(),
@@ -67,12 +73,6 @@ type StateFile = z.infer<typeof StateFile>;
 export interface RecordedProcess extends ProcessIdentity {
   readonly id: string;
   readonly kind: Kind;
-}
-
-export interface Counts {
-  readonly producers: number;
-  readonly mappers: number;
-  readonly processesPerMapper: number;
 }
 
 /** What besides its shape makes a cluster small or full. While a cluster grows, it is neither. */
@@ -219,8 +219,11 @@ export class State {
     if (!this.#data.established) this.#change({ established: true });
   }
 
+  /** Undefined: the cluster is down. A growing one then remembers its numbers, which its steps made. */
   recordCounts(counts: Counts | undefined): void {
-    this.#change({ counts });
+    const { growth, counts: last } = this.#data;
+    const isGrowingDown = counts === undefined && last !== undefined && growth !== undefined;
+    this.#change({ counts, ...(isGrowingDown && { growth: { ...growth, counts: last } }) });
   }
 
   recordProcess(id: string, kind: Kind, { pid, startTime }: ProcessIdentity): void {

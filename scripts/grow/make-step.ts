@@ -4,18 +4,21 @@ import { openPool } from '../../db/redis/pool.ts';
 import { readOperatorConfig } from '../../runtime/config/config.ts';
 import type { StoresConfig } from '../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
-import { addressesOf, numbered, processEnvironment } from '../cluster/environment.ts';
+import { prepareStores } from '../cluster/bring-up.ts';
+import { addressesOf, processEnvironment, type Addresses } from '../cluster/environment.ts';
 import { ClusterError } from '../cluster/errors.ts';
-import type { Launch } from '../cluster/servers.ts';
+import { startMysqlServers, type Launch } from '../cluster/servers.ts';
 import type { Shape } from '../cluster/shape.ts';
 import type { Counts, State } from '../cluster/state.ts';
 import { stopRecorded } from '../cluster/stop.ts';
+import { surplusOf } from '../cluster/wanted.ts';
+import { missingZooKeeperPackages } from '../servers/zookeeper.ts';
 import { resize } from './mariadb.ts';
 import { moveKeys } from './move-keys.ts';
 import { lowPools, type Unfinished } from './plan.ts';
 import { recordedOf, settle } from './settle.ts';
 import { recordedSteps, seePools } from './sight.ts';
-import { MARIADB_SIZES, TARGET } from './target.ts';
+import { atLeast, MARIADB_SIZES, TARGET } from './target.ts';
 import type { StepName } from './steps.ts';
 
 /** One way of one step. */
@@ -23,8 +26,10 @@ interface Change {
   /** Changes the record. From then on the step counts as begun. */
   readonly record: (launch: Launch) => Promise<void> | void;
   readonly renews: boolean;
+  /** Whether the step ends when the pools are full. */
+  readonly fillsPools?: true;
   /** Checked before the record changes, and every time the step is repeated. */
-  readonly require?: (launch: Launch) => Promise<void>;
+  readonly require?: (launch: Launch) => Promise<void> | void;
   /** After the record has changed, before processes start. */
   readonly begin?: (launch: Launch) => Promise<void>;
   readonly beforeServersEnd?: (launch: Launch) => Promise<void>;
@@ -32,7 +37,7 @@ interface Change {
 
 const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Change>>>> = {
   mapper: {
-    grow: { record: ({ state }) => recordCounts(state, { mappers: TARGET.mappers }), renews: false },
+    grow: { record: ({ state }) => raiseCounts(state, { mappers: TARGET.mappers }), renews: false },
     undo: { record: ({ state }) => recordCounts(state, { mappers: 1 }), renews: false },
   },
   memory: {
@@ -50,9 +55,10 @@ const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Chan
   },
   zookeeper: {
     grow: {
+      require: requireZooKeeper,
       record: ({ state }) => {
         state.chooseZookeeperAuth({ isOpen: false });
-        recordShape(state, { zookeepers: TARGET.shape.zookeepers });
+        raiseShape(state, { zookeepers: TARGET.shape.zookeepers });
       },
       renews: false,
     },
@@ -60,7 +66,7 @@ const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Chan
   },
   stores: {
     grow: {
-      record: ({ state }) => recordShape(state, { redis: TARGET.shape.redis, keysDbs: TARGET.shape.keysDbs }),
+      record: ({ state }) => raiseShape(state, { redis: TARGET.shape.redis, keysDbs: TARGET.shape.keysDbs }),
       renews: true,
     },
     undo: {
@@ -75,8 +81,9 @@ const CHANGES: Readonly<Record<StepName, Readonly<Record<Unfinished['way'], Chan
   },
   producers: {
     grow: {
-      record: ({ state }) => recordCounts(state, { producers: TARGET.producers }),
+      record: ({ state }) => raiseCounts(state, { producers: TARGET.producers }),
       renews: false,
+      fillsPools: true,
     },
     undo: { record: ({ state }) => recordCounts(state, { producers: 0 }), renews: false },
   },
@@ -104,7 +111,12 @@ export async function makeStep({ step, way }: Unfinished, launch: Launch): Promi
   await change.record(launch);
   await change.begin?.(launch);
   await settle(
-    { renews: change.renews, beforeServersEnd: async () => change.beforeServersEnd?.(launch) },
+    {
+      way,
+      renews: change.renews,
+      fillsPools: change.fillsPools ?? false,
+      beforeServersEnd: async () => change.beforeServersEnd?.(launch),
+    },
     launch,
   );
   state.recordGrowth(recordedSteps(state).size === 0 ? undefined : {});
@@ -118,6 +130,23 @@ function recordCounts(state: State, change: Partial<Counts>): void {
 function recordShape(state: State, change: Partial<Shape>): void {
   const { shape } = recordedOf(state);
   state.recordShape({ ...shape, ...change });
+}
+
+function raiseCounts(state: State, wanted: Partial<Counts>): void {
+  state.recordCounts(atLeast(recordedOf(state).counts, wanted));
+}
+
+function raiseShape(state: State, wanted: Partial<Shape>): void {
+  state.recordShape(atLeast(recordedOf(state).shape, wanted));
+}
+
+/** @throws ClusterError naming the packages without which ZooKeeper cannot start */
+function requireZooKeeper(): void {
+  const missing = missingZooKeeperPackages(process.env['PATH'] ?? '');
+  if (missing.length > 0)
+    throw new ClusterError(
+      `ZooKeeper needs these packages (the names are Debian's): ${missing.join(', ')}. Install them, then repeat the step`,
+    );
 }
 
 /** Resizes MariaDB, and ends the log keeper: another one starts, which fits the memory. */
@@ -139,8 +168,14 @@ async function requireFullPools(launch: Launch): Promise<void> {
     );
 }
 
+/** Whether a keys-db on record has issued keys. Makes those first that an interrupted step has not made. */
 async function haveIssued(launch: Launch): Promise<boolean> {
-  const { keys, keysDbs } = storesOf(launch, recordedOf(launch.state).shape);
+  const { shape } = recordedOf(launch.state);
+  await startMysqlServers(shape, launch);
+  // The step may have been killed before the other Redis servers got their ports.
+  const addresses = addressesWith(launch, shape, ['redis-1']);
+  await prepareStores(addresses, launch);
+  const { keys, keysDbs } = storesOf(launch, addresses);
   const keyspace = createKeyspace(keys);
   const marks = await Promise.all(
     keysDbs.map(async ({ name, url, region }) => {
@@ -154,20 +189,28 @@ async function haveIssued(launch: Launch): Promise<boolean> {
 /** Moves the keys of the Redis servers that end into the pool of the first one. */
 async function moveKeysHome(launch: Launch): Promise<void> {
   const { state, progress } = launch;
-  const { shape } = recordedOf(state);
-  const running = numbered('redis', TARGET.shape.redis).filter((id) => state.findRunning(id) !== undefined);
-  const { keys, redis } = storesOf(launch, { ...shape, redis: running.length });
+  const { shape, counts } = recordedOf(state);
+  const surplus = surplusOf(state.processes(), shape, counts).filter(({ kind }) => kind === 'redis');
+  if (surplus.length === 0) return;
+  const names = ['redis-1', ...surplus.map(({ id }) => id)];
+  const { keys, redis } = storesOf(launch, addressesWith(launch, shape, names));
   const keyspace = createKeyspace(keys);
   await using stack = new AsyncDisposableStack();
   const pools = redis.map((shard) => stack.use(openPool({ ...shard, keyspace, log: QUIET_LOG })));
   await Promise.all(pools.map(async (pool) => pool.whenConnected(2_000)));
   const [first, ...ending] = pools;
-  if (first === undefined || ending.length === 0) return;
+  if (first === undefined) return;
   const moved = await moveKeys(ending, first);
   progress.line(`${moved} keys moved from ${ending.map(({ name }) => name).join(', ')} to ${first.name}`);
 }
 
-function storesOf({ runDir, state }: Launch, shape: Shape): StoresConfig {
-  const addresses = addressesOf(shape, state, (id) => state.port(id) ?? 0);
+/** The addresses of a cluster of this shape, with only these Redis servers. */
+function addressesWith({ state }: Launch, shape: Shape, redis: readonly string[]): Addresses {
+  const highest = Math.max(...redis.map((name) => Number(name.replace('redis-', ''))));
+  const all = addressesOf({ ...shape, redis: highest }, state, (id) => state.port(id) ?? 0);
+  return { ...all, redis: all.redis.filter(({ name }) => redis.includes(name)) };
+}
+
+function storesOf({ runDir, state }: Launch, addresses: Addresses): StoresConfig {
   return readOperatorConfig(processEnvironment({ runDir, state, addresses, own: {} })).stores;
 }

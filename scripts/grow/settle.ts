@@ -1,7 +1,7 @@
-import { endSurplusRedis, prepareStores } from '../cluster/bring-up.ts';
+import { prepareStores } from '../cluster/bring-up.ts';
 import { writeClusterFile } from '../cluster/cluster-file.ts';
 import { describeCluster } from '../cluster/describe.ts';
-import { addressesOf, blobsOf, numbered, type Addresses } from '../cluster/environment.ts';
+import { addressesOf, blobsOf, type Addresses } from '../cluster/environment.ts';
 import { ClusterError } from '../cluster/errors.ts';
 import { startLogKeeper } from '../cluster/log-keeper.ts';
 import { endSurplusMembers, outdatedMembers, renewMembers, startMembers } from '../cluster/members.ts';
@@ -9,7 +9,8 @@ import { waitUntilReady } from '../cluster/readiness.ts';
 import { startServers, type Launch } from '../cluster/servers.ts';
 import type { Shape } from '../cluster/shape.ts';
 import type { Counts, State } from '../cluster/state.ts';
-import { stopRecorded } from '../cluster/stop.ts';
+import { endSurplusServers, forgetEndedSurplus } from '../cluster/wanted.ts';
+import type { Unfinished } from './plan.ts';
 
 /** What the record says, which is what a step makes true. */
 export interface Recorded {
@@ -27,8 +28,12 @@ export function recordedOf(state: State): Recorded {
 }
 
 interface Settling {
+  /** On the way back, ZooKeeper and producers are neither started nor waited for: they may be the fault. */
+  readonly way: Unfinished['way'];
   /** Whether members that were started with other stores or settings are restarted, one at a time. */
   readonly renews: boolean;
+  /** Whether the pools must be full, though no mapper takes keys from them yet. */
+  readonly fillsPools: boolean;
   /** Called when nobody uses the servers any more that end now. */
   readonly beforeServersEnd?: (() => Promise<void>) | undefined;
 }
@@ -39,26 +44,31 @@ interface Settling {
  * everything as it is when it fails or is killed. It may be called again then.
  * @throws ClusterError when something does not become ready
  */
-export async function settle({ renews, beforeServersEnd }: Settling, launch: Launch): Promise<void> {
+export async function settle(
+  { way, renews, fillsPools, beforeServersEnd }: Settling,
+  launch: Launch,
+): Promise<void> {
   const { runDir, state } = launch;
+  const isBack = way === 'undo';
   const before = recordedOf(state);
+  forgetEndedSurplus(before.shape, before.counts, state);
   await startLogKeeper(launch);
-  await startServers(before.shape, launch);
+  await startServers(isBack ? { ...before.shape, zookeepers: 0 } : before.shape, launch);
   // The servers that were just started have got their ports.
-  const { shape, counts, addresses } = recordedOf(state);
+  const recorded = recordedOf(state);
+  const { shape, counts, addresses } = recorded;
   await prepareStores(addresses, launch);
-  const reserved = await startMembers(counts, addresses, launch);
+  const reserved = await startMembers(isBack ? { ...counts, producers: 0 } : counts, addresses, launch);
   try {
-    let workers = await waitUntilReady(counts, addresses, launch);
+    let workers = await waitUntilReady(recorded, launch, { fillsPools });
     if (renews && outdatedMembers(counts, addresses, launch).length > 0) {
       refuseOutage(counts);
       await renewMembers(counts, addresses, launch);
-      workers = await waitUntilReady(counts, addresses, launch);
+      workers = await waitUntilReady(recorded, launch, { fillsPools });
     }
     await endSurplusMembers(counts, launch);
     await beforeServersEnd?.();
-    await endSurplusRedis(shape, launch);
-    await endSurplusZookeepers(shape, launch);
+    await endSurplusServers(shape, counts, launch);
     const described = { shape, counts, addresses, state, workers, blobs: blobsOf(runDir) };
     writeClusterFile(runDir, describeCluster(described));
   } finally {
@@ -72,11 +82,4 @@ function refuseOutage({ mappers }: Counts): void {
     throw new ClusterError(
       'mapper-1 must be restarted, and no other mapper would serve meanwhile. First: ./scripts/keymill grow --step mapper',
     );
-}
-
-async function endSurplusZookeepers(shape: Shape, { state, progress }: Launch): Promise<void> {
-  const keep = new Set(numbered('zookeeper', shape.zookeepers));
-  const surplus = state.processes().filter(({ id, kind }) => kind === 'zookeeper' && !keep.has(id));
-  if (surplus.length > 0) progress.line(`stopping ${surplus.map(({ id }) => id).join(', ')} …`);
-  await Promise.all(surplus.map(async (entry) => stopRecorded(entry, state, progress)));
 }

@@ -1,7 +1,7 @@
 import { numbered } from '../cluster/environment.ts';
 import { tryGet } from '../cluster/http.ts';
 import { outdatedMembers, portName } from '../cluster/members.ts';
-import { readPoolLevels, type Place } from '../cluster/readiness.ts';
+import { readPoolLevels, type Place } from '../cluster/producer-view.ts';
 import type { Launch } from '../cluster/servers.ts';
 import type { State } from '../cluster/state.ts';
 import { readSize } from './mariadb.ts';

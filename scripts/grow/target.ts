@@ -1,5 +1,6 @@
 import { MYSQL_SIZES, SMALL_MYSQL_CONNECTIONS, SMALL_MYSQL_SIZES } from '../cluster/servers.ts';
-import { DEFAULT_SHAPE } from '../cluster/shape.ts';
+import { DEFAULT_SHAPE, type Shape } from '../cluster/shape.ts';
+import type { Counts } from '../cluster/state.ts';
 import { MARIADB_CONNECTIONS } from '../servers/mariadb.ts';
 import type { MariadbSize } from './mariadb.ts';
 
@@ -21,4 +22,15 @@ function bytesOf(size: string): number {
   const unit = { M: 2 ** 20, G: 2 ** 30 }[size.slice(-1)];
   if (unit === undefined) throw new RangeError(`the size ${size} has no unit M or G`);
   return Number(size.slice(0, -1)) * unit;
+}
+
+/**
+ * The numbers after a step. Those that a person has made larger stay: links have keys of more keys-dbs, and a
+ * proxy knows more mappers. Pure.
+ */
+export function atLeast<T extends Counts | Shape>(present: T, wanted: Partial<T>): T {
+  const raised = { ...present, ...wanted };
+  for (const name of Object.keys(present) as (keyof T)[])
+    if (raised[name] < present[name]) raised[name] = present[name];
+  return raised;
 }

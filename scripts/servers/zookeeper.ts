@@ -48,6 +48,19 @@ export interface RunningEnsemble {
 const CLASSPATH = ['/usr/share/java/slf4j-simple.jar', '/usr/share/java/zookeeper.jar'];
 
 /**
+ * The Debian packages without which no server can start; empty when it can. The launchers install them.
+ * @param path the folders in which `java` is looked for, as in PATH
+ * @param exists for tests
+ */
+export function missingZooKeeperPackages(path: string, exists = existsSync): string[] {
+  const hasJava = path.split(':').some((folder) => exists(join(folder, 'java')));
+  return [
+    ...(exists('/usr/share/java/zookeeper.jar') ? [] : ['zookeeper']),
+    ...(hasJava ? [] : ['default-jre-headless']),
+  ];
+}
+
+/**
  * Starts a private ensemble. Resolves when every server accepts requests, which implies a quorum.
  * @throws StartError after it has stopped all servers
  */

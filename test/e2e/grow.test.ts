@@ -1,6 +1,11 @@
 import { expect } from 'chai';
+import { Redis } from 'ioredis';
+import { POOL_KEY } from '../../db/redis/redis-keys.ts';
+import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { State } from '../../scripts/cluster/state.ts';
 import type { Plan } from '../../scripts/grow/plan.ts';
 import { STEPS, type StepName } from '../../scripts/grow/steps.ts';
+import { signalProcess } from '../../scripts/servers/identity.ts';
 import { createRandom } from '../../runtime/random.ts';
 import type { DrillReport } from '../../drills/report.ts';
 import { IS_LONG } from '../long.ts';
@@ -54,6 +59,7 @@ describe('growing a small cluster', function () {
     clearTimeout(timer);
   }
 
+  const record = (): State => State.open(new RunDir(cluster.runDir));
   const plan = async (...args: string[]): Promise<Plan> => cluster.keymill<Plan>('grow', ...args);
   const isDone = ({ steps }: Plan, name: StepName): boolean =>
     steps.find((step) => step.name === name)?.state === 'done';
@@ -61,7 +67,6 @@ describe('growing a small cluster', function () {
   it(`a step that was killed is repeated, and undone (seed ${seed})`, async () => {
     await expectServed();
     const before = cluster.file;
-    expect(await plan()).to.include({ next: 'mapper' });
     await killed(2_000, '--step', 'mapper');
     expect(isDone(await plan('--step', 'mapper'), 'mapper')).to.equal(true);
     expect(cluster.file.mappers.map(({ id }) => id)).to.deep.equal(['mapper-1', 'mapper-2']);
@@ -74,6 +79,9 @@ describe('growing a small cluster', function () {
     await killed(1_000, '--undo', 'memory');
     await plan('--undo', 'memory');
     await killed(2_000, '--undo', 'mapper');
+    // Until the step is repeated, the mapper that it stops may have ended by itself.
+    const ending = record().findRunning('mapper-2');
+    if (ending !== undefined) signalProcess(ending, 'SIGKILL');
     expect(await plan('--undo', 'mapper'))
       .to.include({ next: 'mapper' })
       .and.to.not.have.property('undo');
@@ -87,6 +95,36 @@ describe('growing a small cluster', function () {
       mappers: ['mapper-1'],
       keySource: 'counter',
     });
+    await expectServed();
+  });
+
+  it('undoes a step that was killed at its record, or whose servers are in part gone', async () => {
+    const before = cluster.file.mappers;
+    const beginStores = (): void => {
+      record().recordGrowth({ unfinished: { step: 'stores', way: 'grow' } });
+      record().recordShape({ keysDbs: 4, redis: 3, zookeepers: 0, mysqlServers: 1 });
+    };
+    beginStores();
+    await plan('--undo', 'stores');
+    expect(cluster.file.keysDbs).to.deep.equal([]);
+
+    beginStores();
+    await cluster.must('up', '--detach');
+    expect(cluster.file.mappers, 'a half-done step restarts nobody').to.deep.equal(before);
+    const [first, , third] = cluster.file.redis.map(({ url }) => new Redis(url, { lazyConnect: true }));
+    try {
+      await third?.lpush(POOL_KEY, links[0] ?? '');
+      const gone = record().findRunning('redis-2');
+      if (gone !== undefined) signalProcess(gone, 'SIGKILL');
+      await plan('--undo', 'stores');
+      expect(await first?.lrange(POOL_KEY, 0, -1)).to.deep.equal([links[0]]);
+      await first?.del(POOL_KEY);
+    } finally {
+      first?.disconnect();
+      third?.disconnect();
+    }
+    expect(cluster.file.redis).to.have.lengthOf(1);
+    expect(cluster.file.mappers).to.deep.equal(before);
     await expectServed();
   });
 
