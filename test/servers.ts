@@ -30,6 +30,8 @@ interface Stoppable {
 
 let folder: string | undefined;
 const started: Promise<Stoppable>[] = [];
+/** They use servers, and stop before them. */
+const users: Promise<AsyncDisposable>[] = [];
 const redisServers: Promise<RedisServer>[] = [];
 let chosen: Promise<Services> | undefined;
 let mysqlServer: Promise<MysqlServer> | undefined;
@@ -69,6 +71,12 @@ export function testFolder(): string {
 export async function stopAtEnd<T extends Stoppable>(server: Promise<T>): Promise<T> {
   started.push(server);
   return server;
+}
+
+/** For what several test files share: disposes of it at the end of the run, before the servers stop. */
+export async function disposeAtEnd<T extends AsyncDisposable>(user: Promise<T>): Promise<T> {
+  users.push(user);
+  return user;
 }
 
 /** The MariaDB server of this run. */
@@ -173,6 +181,7 @@ export const mochaHooks = {
   },
   async afterAll(this: Mocha.Context): Promise<void> {
     this.timeout(60_000);
+    for (const user of users) await (await user)[Symbol.asyncDispose]();
     const servers = await Promise.allSettled(started);
     await Promise.all(
       servers.map(async (server) => (server.status === 'fulfilled' ? server.value.stop() : undefined)),

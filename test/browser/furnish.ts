@@ -3,6 +3,7 @@ import type { Dimension } from '../../db/clicks/dimensions.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { sketchOf, storeClicks } from '../mapper/api/counted-clicks.ts';
 import type { Person as Account } from '../mapper/api/people.ts';
+import type { TestMapper } from '../mapper/world.ts';
 import type { Site } from './use-site.ts';
 
 /** An account with something on every page. */
@@ -96,7 +97,16 @@ export async function storeMonth(
   await server?.sql.query('INSERT INTO click_totals (slot, unique_id, humans, bots) VALUES (?)', [row]);
 }
 
+const furnished = new WeakMap<TestMapper, Promise<Furnished>>();
+
+/** The same account for all tests with the same mapper. They must not change it. */
 export async function furnish(site: Site): Promise<Furnished> {
+  const found = furnished.get(site.mapper) ?? furnishAnew(site);
+  furnished.set(site.mapper, found);
+  return found;
+}
+
+async function furnishAnew(site: Site): Promise<Furnished> {
   const { api, people } = site;
   const account = await people.person();
   const cookie = await people.session(account, { endsInMs: AN_HOUR_MS });

@@ -1,5 +1,6 @@
 import { readFile } from 'node:fs/promises';
 import { expect } from 'chai';
+import { IS_LONG } from '../long.ts';
 import { PASSWORD } from '../mapper/api/people.ts';
 import { send } from '../mapper/client.ts';
 import type { Person } from './person.ts';
@@ -8,6 +9,9 @@ import { useSite } from './use-site.ts';
 
 const BROWSER =
   'Mozilla/5.0 (X11; Linux x64) AppleWebKit/537.36 (KHTML, like Gecko) Chrome/156.0 Safari/537.36';
+
+/** places.test.ts goes by Tab through these pages. */
+const WALKED_AMONG_PLACES = { isWalked: IS_LONG };
 
 for (const setting of SETTINGS)
   describe(`somebody who comes for the first time (${nameOf(setting)})`, function () {
@@ -32,7 +36,7 @@ for (const setting of SETTINGS)
 
     async function shortens(person: Person): Promise<void> {
       await person.goTo('/');
-      await person.look('front');
+      await person.look('front', WALKED_AMONG_PLACES);
       await person.type('Long address', site.elsewhere.url('/first'));
       await person.press('Shorten');
       await person.isAt('Your short link');
@@ -91,7 +95,7 @@ for (const setting of SETTINGS)
       expect(answer.status).to.equal(302);
       if (setting.hasScript) await person.hears(/somebody.*Chrome/);
       await person.reloadUntil(/1 by people/);
-      await person.look('followed once');
+      await person.look('followed once', WALKED_AMONG_PLACES);
     }
 
     async function keepsOrder(person: Person, key: string): Promise<void> {
@@ -127,7 +131,8 @@ for (const setting of SETTINGS)
       await person.follow('My links');
       await person.follow('Import');
       await person.isAt('Import links');
-      const file = 'code,url,title\nbrought-along,https://example.com/old,Brought along\nwrong,no address,\n';
+      const code = `brought-${nameOf(setting)}`;
+      const file = `code,url,title\n${code},https://example.com/old,Brought along\nwrong,no address,\n`;
       await person.handOver('File', 'links.csv', file);
       await person.press('Import');
       await person.isAt(/^The import/);
@@ -137,13 +142,13 @@ for (const setting of SETTINGS)
       } else await person.reloadUntil(/^The import is done$/);
       await person.isAt(/is done$/);
       await person.sees('no address');
-      await person.look('imported');
+      await person.look('imported', WALKED_AMONG_PLACES);
     }
 
     async function exports(person: Person, key: string): Promise<void> {
       await person.goTo('/urls');
       await person.sees('Brought along');
-      await person.look('my links');
+      await person.look('my links', WALKED_AMONG_PLACES);
       const [download] = await Promise.all([person.page.waitForEvent('download'), person.follow('CSV')]);
       const text = await readFile(await download.path(), 'utf8');
       for (const part of [key, 'A better name', 'Brought along']) expect(text).to.include(part);
@@ -153,7 +158,7 @@ for (const setting of SETTINGS)
       await person.goTo(`/urls/${key}`);
       await person.press('Delete');
       await person.hears('Deleted.');
-      await person.look('deleted');
+      await person.look('deleted', WALKED_AMONG_PLACES);
       expect((await send('GET', `${site.mapper.url}/${key}`)).status).to.equal(410);
       await person.press('Restore');
       await person.hears('Restored.');
@@ -162,6 +167,7 @@ for (const setting of SETTINGS)
 
     async function leaves(person: Person, email: string): Promise<void> {
       await person.press('Sign out');
+      await person.isAt('Sign in');
       await person.goTo('/settings/delete');
       await person.isAt('Sign in');
       await person.type('Email', email);
@@ -172,7 +178,7 @@ for (const setting of SETTINGS)
       await person.type('Password', PASSWORD);
       await person.press('Sign in');
       await person.isAt('Settings');
-      await person.look('leaving');
+      await person.look('leaving', WALKED_AMONG_PLACES);
       await person.tick('Delete my links too');
       await person.type('Password', PASSWORD);
       await person.press('Delete my account');

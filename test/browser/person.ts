@@ -1,20 +1,21 @@
 import { mkdirSync } from 'node:fs';
+import { writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
-import { AxeBuilder } from '@axe-core/playwright';
 import { expect } from 'chai';
 import type { BrowserContext, BrowserContextOptions, CDPSession, Locator, Page } from 'playwright-core';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 import { until } from '../until.ts';
+import { violations } from './axe.ts';
 import { testBrowser } from './chromium.ts';
 import { Complaints } from './complaints.ts';
-import { tabTo, walk } from './keyboard.ts';
-import { doubleText, layoutFaults, motions } from './probes.ts';
+import { expectRings, tabTo, walk } from './keyboard.ts';
+import { layoutFaults, motions, smallTexts } from './probes.ts';
 import { nameOf, type Setting } from './setting.ts';
 
 const SCREENSHOTS = join(REPOSITORY, '.run/screenshots');
-/** The rules of WCAG 2.2 A and AA, and what axe calls good practice. */
-const RULES = ['wcag2a', 'wcag2aa', 'wcag21a', 'wcag21aa', 'wcag22aa', 'best-practice'];
 const ACTION_MS = 15_000;
+/** Chromium's own. */
+const USUAL_LETTERS_PX = 16;
 /** Elements of a page that a walk by Tab visits. Behind them, a list only repeats itself. */
 const WALK = 40;
 
@@ -39,18 +40,18 @@ export class Person implements AsyncDisposable {
   readonly context: BrowserContext;
   readonly page: Page;
   readonly #journey: string;
-  readonly #scripts: CDPSession;
+  readonly #devTools: CDPSession;
   #steps = 0;
 
   private constructor(
     page: Page,
-    scripts: CDPSession,
+    devTools: CDPSession,
     complaints: Complaints,
     { setting, journey }: Pick<ArrivalOptions, 'setting' | 'journey'>,
   ) {
     this.context = page.context();
     this.page = page;
-    this.#scripts = scripts;
+    this.#devTools = devTools;
     this.complaints = complaints;
     this.setting = setting;
     this.#journey = journey;
@@ -76,9 +77,9 @@ export class Person implements AsyncDisposable {
     }
     const page = await context.newPage();
     // Not `javaScriptEnabled`: axe must run in pages whose own scripts do not.
-    const scripts = await context.newCDPSession(page);
-    if (!setting.hasScript) await scripts.send('Emulation.setScriptExecutionDisabled', { value: true });
-    return new Person(page, scripts, complaints, options);
+    const devTools = await context.newCDPSession(page);
+    if (!setting.hasScript) await devTools.send('Emulation.setScriptExecutionDisabled', { value: true });
+    return new Person(page, devTools, complaints, options);
   }
 
   /** Types an address, and sees that the answer has this status. */
@@ -196,9 +197,9 @@ export class Person implements AsyncDisposable {
     this.complaints.expectNone(where);
   }
 
-  /** Goes by Tab through the page. */
-  async walk(): Promise<void> {
-    await walk(this.page, WALK);
+  /** Sees that everything on the page shows when it has the focus. */
+  async expectRings(): Promise<void> {
+    await expectRings(this.page);
   }
 
   /** Sees that nothing on the page moves by itself, and that nothing takes time to change. */
@@ -206,31 +207,38 @@ export class Person implements AsyncDisposable {
     expectNothing(await motions(this.page), 'what moves');
   }
 
-  /** Makes all letters twice as large, and sees that the layout is still whole. */
+  /** Has the browser make all letters twice as large, and sees that the layout is still whole. */
   async doubleText(): Promise<void> {
-    expectNothing(await doubleText(this.page), 'elements whose letters stay small');
+    await smallTexts(this.page);
+    // The setting of the browser, not a style: the page's widths in `rem` follow only the former.
+    await this.#devTools.send('Page.setFontSizes', { fontSizes: { standard: 2 * USUAL_LETTERS_PX } });
+    expectNothing(await smallTexts(this.page), 'elements whose letters stay small');
     expectNothing(await layoutFaults(this.page), 'faults of the layout with text of 200 %');
   }
 
-  /** Keeps a picture. */
-  async shoot(name: string): Promise<void> {
+  async usualText(): Promise<void> {
+    await this.#devTools.send('Page.setFontSizes', { fontSizes: { standard: USUAL_LETTERS_PX } });
+  }
+
+  /** Keeps a picture of the whole page, or of what is in the window. */
+  async shoot(name: string, { isWhole = true } = {}): Promise<void> {
     const folder = join(SCREENSHOTS, nameOf(this.setting));
     mkdirSync(folder, { recursive: true });
     const path = join(folder, `${this.#journey}-${name.replaceAll(/\W+/g, '-')}.png`);
-    await this.page.screenshot({ path, fullPage: true });
+    // Not by Playwright, which changes the window for it, and takes three times as long.
+    const { data } = await this.#devTools.send('Page.captureScreenshot', {
+      captureBeyondViewport: isWhole,
+      optimizeForSpeed: true,
+    });
+    await writeFile(path, data, 'base64');
   }
 
   async #violations(): Promise<string[]> {
     const { hasScript } = this.setting;
-    if (!hasScript) await this.#scripts.send('Emulation.setScriptExecutionDisabled', { value: false });
-    const { violations } = await new AxeBuilder({ page: this.page })
-      .withTags(RULES)
-      .setLegacyMode()
-      .analyze();
-    if (!hasScript) await this.#scripts.send('Emulation.setScriptExecutionDisabled', { value: true });
-    return violations.flatMap(({ id, help, nodes }) =>
-      nodes.map(({ html, any }) => `${id}: ${help}: ${html.slice(0, 200)} ${any[0]?.message ?? ''}`),
-    );
+    if (!hasScript) await this.#devTools.send('Emulation.setScriptExecutionDisabled', { value: false });
+    const found = await violations(this.page);
+    if (!hasScript) await this.#devTools.send('Emulation.setScriptExecutionDisabled', { value: true });
+    return found;
   }
 
   async [Symbol.asyncDispose](): Promise<void> {

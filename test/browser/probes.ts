@@ -10,8 +10,10 @@ const read = (name: string): string => readFileSync(new URL(`probes/${name}.js`,
 const LAYOUT = read('layout');
 const FOCUS = read('focus');
 const TABBABLE = read('tabbable');
+const TABS_TO_WANTED = read('tabs-to-wanted');
+const RINGS = read('rings');
 const MOTIONS = read('motions');
-const DOUBLE_TEXT = read('double-text');
+const TEXT_SIZES = read('text-sizes');
 
 /** Where the focus is after a press of Tab. */
 export interface Focus {
@@ -21,7 +23,7 @@ export interface Focus {
   readonly isAgain: boolean;
   /** It has not moved on: a field for a date has parts, and Tab goes through them. */
   readonly isStill: boolean;
-  /** It is the element that {@link want} has named. */
+  /** It is the element that is looked for. */
   readonly isWanted: boolean;
   /** It has a ring, so one sees that the focus is there. */
   readonly isMarked: boolean;
@@ -47,12 +49,22 @@ export async function countTabbable(page: Page): Promise<number> {
   return page.evaluate<number>(TABBABLE);
 }
 
+/** How many presses of Tab lead to the wanted element, at the least. */
+export async function tabsToWanted(page: Page): Promise<number> {
+  return page.evaluate<number>(TABS_TO_WANTED);
+}
+
+/** Focuses every element, after a press of Tab. @returns those that do not show it, in sentences */
+export async function missingRings(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(RINGS);
+}
+
 /** What moves or takes time to change, in sentences. */
 export async function motions(page: Page): Promise<string[]> {
   return page.evaluate<string[]>(MOTIONS);
 }
 
-/** Doubles the size of letters, as a browser does that is set so. @returns what does not follow it */
-export async function doubleText(page: Page): Promise<string[]> {
-  return page.evaluate<string[]>(DOUBLE_TEXT);
+/** Called before and after letters become larger. @returns what has not grown, in sentences */
+export async function smallTexts(page: Page): Promise<string[]> {
+  return page.evaluate<string[]>(TEXT_SIZES);
 }

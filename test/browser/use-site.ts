@@ -1,6 +1,8 @@
 import { expect } from 'chai';
-import { useImages, type ImagesFixture } from '../mapper/images/use-images.ts';
+import { openImages, type ImagesFixture } from '../mapper/images/use-images.ts';
+import { ApiClient } from '../mapper/api/api-client.ts';
 import type { MapperOverrides } from '../mapper/world.ts';
+import { disposeAtEnd } from '../servers.ts';
 import { until } from '../until.ts';
 import { testBrowser } from './chromium.ts';
 import { openElsewhere, type Elsewhere } from './elsewhere.ts';
@@ -23,52 +25,67 @@ export interface Site extends Pick<
   link(fields: Readonly<Record<string, unknown>>, cookie?: string): Promise<string>;
 }
 
-/** A real mapper on real stores, with a browser in front of it and another site beside it. */
-export function useSite(overrides: MapperOverrides = {}): Site {
-  const images = useImages({ overrides });
+interface OpenSite extends AsyncDisposable {
+  readonly images: ImagesFixture;
+  readonly elsewhere: Elsewhere;
+}
+
+/** Of all tests that do not need settings of their own. */
+let shared: Promise<OpenSite> | undefined;
+
+/**
+ * A real mapper on real stores, with a browser in front of it and another site beside it. Tests share it, so
+ * they have accounts and links of their own.
+ * @param overrides makes a mapper for these tests alone
+ */
+export function useSite(overrides?: MapperOverrides): Site {
   const arrived: Person[] = [];
-  let elsewhere: Elsewhere;
+  let site: OpenSite;
 
   before(async function () {
     this.timeout(60_000);
-    [elsewhere] = await Promise.all([openElsewhere(), testBrowser()]);
+    const opening = overrides === undefined ? (shared ??= disposeAtEnd(openSite())) : openSite(overrides);
+    [site] = await Promise.all([opening, testBrowser()]);
   });
 
   afterEach(async () => {
     await Promise.all(arrived.splice(0).map(async (person) => person[Symbol.asyncDispose]()));
   });
 
-  after(async () => elsewhere[Symbol.asyncDispose]());
+  after(async () => {
+    if (overrides !== undefined) await site[Symbol.asyncDispose]();
+  });
 
+  const api = new ApiClient(() => site.images.mapper.url);
   return {
     get world() {
-      return images.world;
+      return site.images.world;
     },
     get mapper() {
-      return images.mapper;
+      return site.images.mapper;
     },
     get people() {
-      return images.people;
+      return site.images.people;
     },
     get settings() {
-      return images.settings;
+      return site.images.settings;
     },
     get elsewhere() {
-      return elsewhere;
+      return site.elsewhere;
     },
-    api: images.api,
-    post: images.post,
-    arrive: async (setting, journey, { url = images.mapper.url, ...options } = {}) => {
+    api,
+    post: async (...args) => site.images.post(...args),
+    arrive: async (setting, journey, { url = site.images.mapper.url, ...options } = {}) => {
       const person = await Person.arrive({ setting, journey, site: url, ...options });
-      person.complaints.allowVisits(elsewhere.host);
+      person.complaints.allowVisits(site.elsewhere.host);
       arrived.push(person);
       return person;
     },
     link: async (fields, cookie) => {
-      const body = { long_url: elsewhere.url('/'), ...fields };
+      const body = { long_url: site.elsewhere.url('/'), ...fields };
       // A busy machine has no time for a password just now.
       const answer = await until('a link', async () => {
-        const made = await images.api.call('POST', '/urls', {
+        const made = await api.call('POST', '/urls', {
           body,
           ...(cookie !== undefined && { cookie }),
         });
@@ -76,6 +93,18 @@ export function useSite(overrides: MapperOverrides = {}): Site {
       });
       expect(answer.status, answer.text).to.equal(201);
       return String(answer.json()['unique_id']);
+    },
+  };
+}
+
+async function openSite(overrides: MapperOverrides = {}): Promise<OpenSite> {
+  const [images, elsewhere] = await Promise.all([openImages({ overrides }), openElsewhere()]);
+  return {
+    images,
+    elsewhere,
+    [Symbol.asyncDispose]: async () => {
+      await images[Symbol.asyncDispose]();
+      await elsewhere[Symbol.asyncDispose]();
     },
   };
 }

@@ -55,6 +55,21 @@
     if ((isCutX || isCutY) && element.textContent.trim() !== '') found.push(`${name(element)} is cut off`);
   }
 
+  // A column so narrow that a word has a letter in each line.
+  for (const element of document.body.querySelectorAll('*')) {
+    if (!isShown(element) || isUnseen(element) || isHiddenByParent(element) || element.closest('svg'))
+      continue;
+    const words = [...element.childNodes].filter((node) => node.nodeType === 3 && /\S{4}/.test(node.data));
+    for (const word of words) {
+      const range = document.createRange();
+      range.selectNodeContents(word);
+      const lines = [...range.getClientRects()].filter(({ width }) => width > 0);
+      const letters = Number.parseFloat(getComputedStyle(element).fontSize);
+      if (lines.length > 4 && lines.every(({ width }) => width < 2 * letters) && found.length < 8)
+        found.push(`${name(element)} has its text in ${lines.length} lines of a letter or two`);
+    }
+  }
+
   const controls = [
     ...document.body.querySelectorAll('a[href], button, input:not([type=hidden]), select, textarea, summary'),
   ].filter(

@@ -38,33 +38,22 @@ export interface PostOptions extends Omit<CallOptions, 'body'> {
   readonly query?: Readonly<Record<string, string>>;
 }
 
-/** Stores, a directory for blobs, and a mapper on them, for the tests of one `describe`. */
-export function useImages({
-  keys = 400,
-  overrides = {},
-}: { readonly keys?: number; readonly overrides?: MapperOverrides } = {}): ImagesFixture {
-  let world: World;
-  let mapper: TestMapper;
-  let people: People;
-  let folder = '';
-  const settings = (): MapperOverrides => ({ blobs: { kind: 'directory', path: folder }, ...overrides });
+export interface UseImagesOptions {
+  /** In each pool. */
+  readonly keys?: number;
+  readonly overrides?: MapperOverrides;
+}
 
-  before(async function () {
-    this.timeout(60_000);
-    folder = await mkdtemp(join(tmpdir(), 'keymill-images-'));
-    await prepareBlobStore({ kind: 'directory', path: folder });
-    world = await createWorld({ keys, hasUsers: true });
-    people = new People(world.usersUrl);
-    mapper = await world.start(settings());
-  });
-
-  after(async function () {
-    this.timeout(20_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    await rm(folder, { recursive: true });
-  });
-
+/** Stores, a directory for blobs, and a mapper on them. */
+export async function openImages({ keys = 400, overrides = {} }: UseImagesOptions = {}): Promise<
+  ImagesFixture & AsyncDisposable
+> {
+  const folder = await mkdtemp(join(tmpdir(), 'keymill-images-'));
+  await prepareBlobStore({ kind: 'directory', path: folder });
+  const world = await createWorld({ keys, hasUsers: true });
+  const people = new People(world.usersUrl);
+  const settings: MapperOverrides = { blobs: { kind: 'directory', path: folder }, ...overrides };
+  const mapper = await world.start(settings);
   const api = new ApiClient(() => mapper.url);
   const post: ImagesFixture['post'] = async (
     { bytes, type = 'image/png', query = {}, headers, ...options },
@@ -78,21 +67,11 @@ export function useImages({
     });
   };
   return {
-    get world() {
-      return world;
-    },
-    get mapper() {
-      return mapper;
-    },
-    get people() {
-      return people;
-    },
-    get folder() {
-      return folder;
-    },
-    get settings() {
-      return settings();
-    },
+    world,
+    mapper,
+    people,
+    folder,
+    settings,
     api,
     post,
     makeImage: async (cookie, bytes = randomPng()) => {
@@ -103,6 +82,49 @@ export function useImages({
     },
     blobs: async () => filesIn(join(folder, 'images')),
     spooled: async () => filesIn(join(folder, '.spool')),
+    [Symbol.asyncDispose]: async () => {
+      await people[Symbol.asyncDispose]();
+      await world[Symbol.asyncDispose]();
+      await rm(folder, { recursive: true });
+    },
+  };
+}
+
+/** {@link openImages} for the tests of one `describe`. */
+export function useImages(options: UseImagesOptions = {}): ImagesFixture {
+  let opened: ImagesFixture & AsyncDisposable;
+
+  before(async function () {
+    this.timeout(60_000);
+    opened = await openImages(options);
+  });
+
+  after(async function () {
+    this.timeout(20_000);
+    await opened[Symbol.asyncDispose]();
+  });
+
+  return {
+    get world() {
+      return opened.world;
+    },
+    get mapper() {
+      return opened.mapper;
+    },
+    get people() {
+      return opened.people;
+    },
+    get folder() {
+      return opened.folder;
+    },
+    get settings() {
+      return opened.settings;
+    },
+    api: new ApiClient(() => opened.mapper.url),
+    post: async (...args) => opened.post(...args),
+    makeImage: async (...args) => opened.makeImage(...args),
+    blobs: async () => opened.blobs(),
+    spooled: async () => opened.spooled(),
   };
 }
 
