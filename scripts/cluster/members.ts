@@ -31,7 +31,8 @@ export function portName(id: string, use: string): string {
 
 /**
  * Starts missing producers and mappers. If it may, it first restarts those that were started with other
- * stores or settings, and at last ends surplus ones by SIGTERM. Does not wait until the started ones are ready.
+ * stores or settings, and at last ends surplus ones by SIGTERM. Does not wait until the started ones are
+ * ready.
  * @returns the reserved ports of the started processes; release them when the processes listen
  * @throws ClusterError when a restarted one does not become ready; those after it still run as they were
  */
