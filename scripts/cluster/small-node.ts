@@ -56,8 +56,8 @@ function findFolder(): string | undefined {
 
 /**
  * Makes the copies once for each state of the sources, so that also the first mapper of a small cluster never
- * loads the type stripper: 25 to 40 MB. The mapper is started without any configuration: it loads its modules,
- * finds that its variables are missing, and ends. Never rejects, since nothing depends on it.
+ * loads the type stripper: 25 to 40 MB. The mapper is started without any configuration: it loads its
+ * modules, finds that its variables are missing, and ends. Never rejects, since nothing depends on it.
  */
 export async function stripMapper(signal: AbortSignal): Promise<void> {
   const folder = findFolder();

@@ -14,7 +14,10 @@ describe('copies of modules without types', () => {
     folder = mkdtempSync(join(tmpdir(), 'keymill-plain-'));
     copies = mkdtempSync(join(folder, 'copies-'));
     writeFileSync(join(folder, 'one.ts'), 'export const one: number = 1;\n');
-    writeFileSync(join(folder, 'main.ts'), `console.log((await import(${JSON.stringify('./one.ts')})).one as number);\n`);
+    writeFileSync(
+      join(folder, 'main.ts'),
+      `console.log((await import(${JSON.stringify('./one.ts')})).one as number);\n`,
+    );
   });
   afterEach(() => rmSync(folder, { recursive: true }));
 
