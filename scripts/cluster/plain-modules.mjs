@@ -10,23 +10,47 @@ const { fileURLToPath } = process.getBuiltinModule('node:url');
 
 const folder = new URL(import.meta.url).searchParams.get('folder');
 
+/** A copy ends with this and the digest of what is before it. */
+const END = '\n// whole: ';
+const END_LENGTH = END.length + 64;
+
+function digestOf(...parts) {
+  const hash = createHash('sha256');
+  for (const part of parts) hash.update(part);
+  return hash.digest('hex');
+}
+
 function withoutTypes(source) {
-  const name = createHash('sha256').update(process.version).update(source).digest('hex');
-  const path = `${folder}/${name}.js`;
+  const path = `${folder}/${digestOf(process.version, source)}.js`;
+  const copy = findWhole(path);
+  if (copy !== undefined) return copy;
+  const code = stripTypeScriptTypes(source.toString());
+  keep(path, code);
+  return code;
+}
+
+/**
+ * The copy; undefined when there is none, or not all of it: after a loss of power a file that was new may be
+ * empty, or of zeros.
+ */
+function findWhole(path) {
   try {
-    return readFileSync(path);
+    const copy = readFileSync(path);
+    const code = copy.subarray(0, -END_LENGTH);
+    return copy.subarray(code.length).toString('latin1') === END + digestOf(code) ? copy : undefined;
   } catch {
-    const code = stripTypeScriptTypes(source.toString());
-    keep(path, code);
-    return code;
+    return undefined;
   }
 }
 
-/** Atomically, because several processes may do it at once. Without the copy everything works, too. */
+/**
+ * Atomically, because several processes may do it at once. Without the copy everything works, too, so it is
+ * not worth an fsync for each of hundreds of modules.
+ */
 function keep(path, code) {
   try {
     const fresh = `${path}.${process.pid}`;
-    writeFileSync(fresh, code, { mode: 0o600 });
+    writeFileSync(fresh, `${code}${END}${digestOf(code)}`, { mode: 0o600 });
     renameSync(fresh, path);
   } catch {
     // The disk may be full, or the folder gone.

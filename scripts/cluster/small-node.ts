@@ -1,8 +1,8 @@
 import { spawn } from 'node:child_process';
-import { existsSync, mkdirSync, writeFileSync } from 'node:fs';
+import { createHash } from 'node:crypto';
+import { existsSync, globSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { pathToFileURL } from 'node:url';
-import manifest from '../../package.json' with { type: 'json' };
 import { REPOSITORY } from './run-dir.ts';
 
 /**
@@ -26,8 +26,8 @@ export interface SmallNode {
   readonly env: NodeJS.ProcessEnv;
 }
 
-/** In the folder of the copies, when those of this version are there. */
-const ALL_COPIES = `of-${manifest.version}`;
+/** The exit code of a mapper without configuration, which has loaded all its modules. */
+const NOT_CONFIGURED = 2;
 
 /**
  * Modules come from copies without types (plain-modules.mjs), in the folder that the launchers made for
@@ -55,23 +55,32 @@ function findFolder(): string | undefined {
 }
 
 /**
- * Makes the copies once for each version, so that also the first mapper of a small cluster never loads the
- * type stripper: 25 to 40 MB. The mapper is started without any configuration: it loads its modules, finds
- * that its variables are missing, and ends. Never rejects, since nothing depends on it.
+ * Makes the copies once for each state of the sources, so that also the first mapper of a small cluster never
+ * loads the type stripper: 25 to 40 MB. The mapper is started without any configuration: it loads its
+ * modules, finds that its variables are missing, and ends. Never rejects, since nothing depends on it.
  */
 export async function stripMapper(signal: AbortSignal): Promise<void> {
   const folder = findFolder();
-  if (folder === undefined || existsSync(join(folder, ALL_COPIES))) return;
+  if (folder === undefined) return;
+  const mark = join(folder, `of-${digestOfSources()}`);
+  if (existsSync(mark)) return;
   const { flags } = smallNode();
-  const { promise: ended, resolve } = Promise.withResolvers<void>();
+  const { promise: ended, resolve } = Promise.withResolvers<number | null>();
   const mapper = spawn(process.execPath, [...flags, join(REPOSITORY, 'mapper/main.ts')], {
     env: { PATH: process.env['PATH'] },
     stdio: 'ignore',
     timeout: TIMEOUT_MS,
     signal,
   });
-  mapper.once('error', () => resolve());
-  mapper.once('exit', () => resolve());
-  await ended;
-  if (!signal.aborted) writeFileSync(join(folder, ALL_COPIES), '');
+  mapper.once('error', () => resolve(null));
+  mapper.once('exit', resolve);
+  if ((await ended) === NOT_CONFIGURED) writeFileSync(mark, '');
+}
+
+/** Of all modules that a mapper may load, and of the Node that strips them. */
+function digestOfSources(): string {
+  const hash = createHash('sha256').update(process.version);
+  for (const path of globSync('{coordinator,db,mapper,runtime}/**/*.ts', { cwd: REPOSITORY }).toSorted())
+    hash.update(path).update(readFileSync(join(REPOSITORY, path)));
+  return hash.digest('hex');
 }

@@ -22,25 +22,36 @@ interface Done {
 
 /**
  * Makes a link of each line of stdin. A line that is refused spoils no other; exit code 1. The answers come
- * in the order of the lines, and only a few lines are in memory.
+ * in the order of the lines, each as soon as it is there, and only a few lines are in memory.
  * @throws UnreachableError when the service does not answer; what is printed until then is made
  */
 export async function shortenLines(terminal: Terminal, { isJson, make }: Order): Promise<void> {
   const report = isJson ? new JsonReport(terminal) : new TextReport(terminal);
-  const waiting: Promise<Done>[] = [];
-  const reportNext = async (): Promise<void> => {
-    const next = waiting.shift();
-    if (next !== undefined) await report.add(await next);
+  const failure = Promise.withResolvers<never>();
+  let hasFailed = false;
+  const fail = (error: unknown): void => {
+    hasFailed = true;
+    failure.reject(error);
   };
-  try {
+  const readAll = async (): Promise<void> => {
+    /** Each is done when the answer of its line, and so of all lines before it, is printed. */
+    const reports: Promise<void>[] = [];
     for await (const line of readLines(terminal.input, MAX_LINE_BYTES)) {
+      if (hasFailed) return;
       const work = shortenLine(line, make);
       // Awaited in its turn. Until then its failure is nobody's.
       work.catch(() => undefined);
-      waiting.push(work);
-      if (waiting.length >= LINES_AT_ONCE) await reportNext();
+      const before = reports.at(-1);
+      const reported = reportAfter(before, work, report);
+      reported.catch(fail);
+      reports.push(reported);
+      if (reports.length >= LINES_AT_ONCE) await reports.shift();
     }
-    while (waiting.length > 0) await reportNext();
+    await reports.at(-1);
+  };
+  try {
+    // The next line may never come, and a failure must not wait for it.
+    await Promise.race([readAll(), failure.promise]);
   } catch (error) {
     note(terminal, `stopped before line ${report.lines + 1}; the lines before it are done`);
     throw error;
@@ -48,6 +59,15 @@ export async function shortenLines(terminal: Terminal, { isJson, make }: Order):
     await report.end();
   }
   if (report.refused > 0) terminal.exitCode = 1;
+}
+
+async function reportAfter(
+  before: Promise<void> | undefined,
+  work: Promise<Done>,
+  report: TextReport | JsonReport,
+): Promise<void> {
+  await before;
+  await report.add(await work);
 }
 
 async function shortenLine({ number, text }: Line, make: Order['make']): Promise<Done> {

@@ -201,6 +201,33 @@ describe('keymill shorten', function () {
       expect(stdout.split('\n')).to.have.length(201);
     });
 
+    it('answers a line before the next one comes', async () => {
+      await using server = await serve((_, response, count) => answerLink(response, `k${count}`));
+      let printed = '';
+      async function* oneByOne(): AsyncGenerator<string> {
+        for (const count of [1, 2]) {
+          yield `https://example.com/${count}\n`;
+          await until('the answer', () => printed.endsWith(`k${count}\n`));
+        }
+      }
+      const args = ['shorten', '-', '--server', server.origin];
+      const { exitCode } = await runKeymill(args, {}, oneByOne(), (text) => (printed += text));
+      expect(exitCode).to.equal(0);
+    });
+
+    it('stops when the service does not answer, though the next line has not come', async () => {
+      await using broken = await serve((_, response) => answerProblem(response, 503));
+      const ending = Promise.withResolvers<void>();
+      async function* waiting(): AsyncGenerator<string> {
+        yield 'https://example.com/\n';
+        await ending.promise;
+      }
+      const outcome = await runKeymill(['shorten', '-', '--server', broken.origin], {}, waiting());
+      ending.resolve();
+      expect(outcome.exitCode).to.equal(2);
+      expect(outcome.stderr).to.match(/stopped before line 1/);
+    });
+
     it('stops when the service goes away, and says from where to go on', async () => {
       await using broken = await serve((request, response, count) => {
         if (count > 3) answerProblem(response, 503);
