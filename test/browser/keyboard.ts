@@ -54,7 +54,7 @@ export async function walk(page: Page, limit = MOST_TABS): Promise<void> {
 
 /**
  * Sees that every element of the page shows when it has the focus. It says nothing of the order: see
- * {@link walk}, which takes a hundred times as long.
+ * {@link walk}.
  */
 export async function expectRings(page: Page): Promise<void> {
   await page.keyboard.press('Tab');

@@ -18,7 +18,7 @@
       element.matches(':focus-visible') &&
       outlineStyle !== 'none' &&
       Number.parseFloat(outlineWidth) >= 2 &&
-      !/^transparent$|, 0\)$/.test(outlineColor);
+      !/^rgba\(.*, 0\)$/.test(outlineColor);
     if (!isMarked && found.length < 6)
       found.push(
         `<${element.localName} class="${element.className}"> "${(element.textContent ?? '').trim().slice(0, 30)}"`,
