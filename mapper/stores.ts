@@ -69,8 +69,8 @@ const FIRST_ANSWER_MS = 3_000;
 /**
  * Opens all stores and waits until each has answered once, for at most {@link FIRST_ANSWER_MS}.
  * @throws MismatchError when a pool, a urls server or a replica belongs to another keyspace, when a urls
- *   server or replica records other slots than the configuration gives it, or when a keys-db has the region of
- *   keys that were given out by counter
+ *   server or replica records other slots than the configuration gives it, or when a keys-db has the region
+ *   of keys that were given out by counter
  */
 export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
