@@ -1,10 +1,11 @@
-import { openCounterMarks } from '../db/counter/counter-marks.ts';
+import { openCounterMarks, type CounterMarks } from '../db/counter/counter-marks.ts';
 import type { Keyspace } from '../db/keyspace/key.ts';
 import { IdCounter } from '../db/redis/id-counter.ts';
+import { MismatchError } from '../db/store-errors.ts';
 import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { COUNTER_BREAKER } from '../runtime/config/breakers.ts';
-import { counterRegionOf, type StoresConfig } from '../runtime/config/stores.ts';
+import { counterRegionOf, findKeysDbOfLastRegion, type StoresConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { BATCHES, type BatchPolicy } from './keys/batch-size.ts';
@@ -43,7 +44,10 @@ const MARK_POLL_TIMEOUT_MS = 1_000;
 /** The counter of a mapper that gets its keys from it. */
 export interface OpenCounter extends AsyncDisposable {
   readonly source: CounterSource | undefined;
-  /** Resolves when the first batch is there, or could not be had. */
+  /**
+   * Resolves when the first batch is there, or could not be had.
+   * Rejects with MismatchError when a keys-db has the region, of which keys were given out by counter.
+   */
   readonly firstBatch: Promise<void>;
 }
 
@@ -70,7 +74,7 @@ export function openCounter(options: OpenCounterOptions): OpenCounter {
   const stopping = new AbortController();
   const polls = [pollEvery(MARK_POLL_MS, stopping.signal, async () => watch.poll(MARK_POLL_TIMEOUT_MS))];
   let source: CounterSource | undefined;
-  let firstBatch = Promise.resolve();
+  let firstBatch = isSource ? Promise.resolve() : refuseSharedRegion(stores, marks);
   if (isSource) {
     const redis = stack.use(new IdCounter({ ...firstRedis, keyspace, log }));
     const opened = new CounterSource({
@@ -97,6 +101,22 @@ export function openCounter(options: OpenCounterOptions): OpenCounter {
     await Promise.all(polls);
   });
   return { source, firstBatch, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
+}
+
+/**
+ * A keys-db may have the last region in a cluster that was made before there was a counter. If keys came by
+ * counter once, it would give them out again.
+ */
+async function refuseSharedRegion(stores: StoresConfig, marks: Pick<CounterMarks, 'read'>): Promise<void> {
+  const keysDb = findKeysDbOfLastRegion(stores);
+  if (keysDb === undefined) return;
+  // Without an answer, nothing is known against it.
+  const mark = await marks.read().catch(() => 0);
+  if (mark > 0)
+    throw new MismatchError(
+      keysDb.name,
+      `its region has ${mark} ids that were given out by counter: take it out of KEYMILL_KEYS_DBS`,
+    );
 }
 
 function openBreaker(log: Log): Breaker {

@@ -11,7 +11,7 @@ import { Breaker } from '../runtime/breaker.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
-import { counterRegionOf } from '../runtime/config/stores.ts';
+import { findCounterRegion } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { ClaimMarks } from './keys/claim-marks.ts';
@@ -68,8 +68,9 @@ const FIRST_ANSWER_MS = 3_000;
 
 /**
  * Opens all stores and waits until each has answered once, for at most {@link FIRST_ANSWER_MS}.
- * @throws MismatchError when a pool, a urls server or a replica belongs to another keyspace, or when a urls
- *   server or replica records other slots than the configuration gives it
+ * @throws MismatchError when a pool, a urls server or a replica belongs to another keyspace, when a urls
+ *   server or replica records other slots than the configuration gives it, or when a keys-db has the region
+ *   of keys that were given out by counter
  */
 export async function openStores(options: OpenStoresOptions): Promise<MapperStores> {
   await using stack = new AsyncDisposableStack();
@@ -156,7 +157,7 @@ function createIssuedKeys({ config: { stores }, keyspace }: OpenStoresOptions): 
     keyspace,
     keysDbs: stores.keysDbs,
     pools: stores.redis.map(({ name }) => name),
-    counterRegion: stores.usersDb && counterRegionOf(keyspace.regionBits),
+    counterRegion: findCounterRegion(stores),
     now: monotonicMs,
   });
 }

@@ -4,6 +4,7 @@ import type { KeysDb } from '../keys-db/keys-db.ts';
 import type { IdRange, Keyspace } from '../keyspace/key.ts';
 import { placementOf } from '../keyspace/placement.ts';
 import type { Pool } from '../redis/pool.ts';
+import { HeldRanges } from './held-ranges.ts';
 import type { AuditSources } from './sources.ts';
 
 /** The places before the urls databases, in the direction in which keys flow. */
@@ -34,7 +35,7 @@ export class Sightings {
   readonly #keyspace: Keyspace;
   readonly #byRegion: ReadonlyMap<number, Map<number, Sighting>>;
   /** Mappers hold whole batches of the counter: too many keys to remember each. */
-  readonly #ranges: { readonly spot: string; readonly range: IdRange }[] = [];
+  readonly #ranges = new Map<number, HeldRanges>();
 
   /** @param regions keys of other regions are ignored */
   constructor(keyspace: Keyspace, regions: Iterable<number>) {
@@ -44,16 +45,19 @@ export class Sightings {
 
   find(region: number, id: number): Sighting | undefined {
     const seen = this.#byRegion.get(region)?.get(id);
-    const holders = this.#ranges.filter(({ range }) => holds(range, region, id));
-    const [holder] = holders;
-    if (holder === undefined) return seen;
-    return { place: 'reserved', spot: holder.spot, isRepeated: seen !== undefined || holders.length > 1 };
+    const held = this.#ranges.get(region)?.find(id);
+    if (held === undefined) return seen;
+    return { place: 'reserved', spot: held.spot, isRepeated: seen !== undefined || held.isRepeated };
   }
 
   /** A mapper holds the keys of all these ids. */
   seeRanges(mapper: string, ranges: readonly IdRange[]): void {
-    for (const range of ranges)
-      if (this.#byRegion.has(range.region)) this.#ranges.push({ spot: mapper, range });
+    for (const { region, first, last } of ranges) {
+      if (!this.#byRegion.has(region)) continue;
+      const held = this.#ranges.get(region) ?? new HeldRanges();
+      held.add({ spot: mapper, first, last });
+      this.#ranges.set(region, held);
+    }
   }
 
   see(place: WayPlace, spot: string, keys: readonly string[]): void {
@@ -70,10 +74,6 @@ export class Sightings {
       }
     }
   }
-}
-
-function holds({ region, first, last }: IdRange, ofRegion: number, id: number): boolean {
-  return region === ofRegion && first <= id && id <= last;
 }
 
 /**

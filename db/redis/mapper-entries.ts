@@ -1,6 +1,7 @@
 import type { Log } from '../../runtime/log.ts';
 import { openRedis, type RedisClient } from './redis-client.ts';
 import { MAPPER_PREFIX, mapperKey } from './redis-keys.ts';
+import { SCRIPTS } from './redis-scripts.ts';
 
 /** An entry that was not renewed for so long vanishes: its mapper has ended, or cannot reach this Redis. */
 export const ENTRY_TTL_MS = 10_000;
@@ -33,8 +34,7 @@ export class MapperEntries implements AsyncDisposable {
 
   /** Removes the entry of a mapper that ends, unless another mapper of that id has replaced it. */
   async remove(id: string, json: string): Promise<void> {
-    if ((await this.#redis.command('GET', [mapperKey(id)])) === json)
-      await this.#redis.command('DEL', [mapperKey(id)]);
+    await this.#redis.run(SCRIPTS.removeEntry, [mapperKey(id)], [json]);
   }
 
   /** What every mapper says about itself, by id. */

@@ -1,4 +1,6 @@
 import type { CounterMarks } from '../../db/counter/counter-marks.ts';
+import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { IssuedKeys } from './issued-keys.ts';
 
@@ -18,6 +20,8 @@ export interface CounterMarkWatchOptions {
 export class CounterMarkWatch {
   readonly #options: CounterMarkWatchOptions;
   #known: number | undefined;
+  /** Why it cannot be read or raised although the database answers. Undefined: it can. */
+  #fault: string | undefined;
 
   constructor(options: CounterMarkWatchOptions) {
     this.#options = options;
@@ -34,19 +38,33 @@ export class CounterMarkWatch {
     return this.#known;
   }
 
-  /** Reads it once. Never rejects: the poll of the users database logs that it does not answer. */
+  /** Reads it once. Logs what only a person can mend, when it begins and when it is over. Never rejects. */
   async poll(timeoutMs: number): Promise<void> {
     const { marks, issued, canRaise, onGoneBack, log } = this.#options;
     try {
       const before = this.#known ?? 0;
       const mark = await marks.read({ timeoutMs });
       issued.recordCounter(this.saw(mark));
-      if (mark >= before || !canRaise) return;
-      onGoneBack();
-      log.error({ mark, known: before }, 'users database: the mark of the counter has gone back, raising it');
-      await marks.raiseTo(before);
-    } catch {
-      // See above.
+      if (mark < before && canRaise) {
+        onGoneBack();
+        log.error(
+          { mark, known: before },
+          'users database: the mark of the counter has gone back, raising it',
+        );
+        await marks.raiseTo(before);
+      }
+      if (this.#fault !== undefined) log.info('the mark of the counter is used again');
+      this.#fault = undefined;
+    } catch (error) {
+      // The poll of the users database notices and logs that it does not answer.
+      if (error instanceof StoreUnavailableError || error instanceof OutcomeUnknownError) return;
+      const reason = messageOf(error);
+      if (reason !== this.#fault)
+        log.error(
+          { reason },
+          'the mark of the counter is not used until it is mended: migrate the users database',
+        );
+      this.#fault = reason;
     }
   }
 }

@@ -118,15 +118,33 @@ function parseRedis(env: Env, variable: 'REDIS' | 'CACHE_REDIS', value: string):
   return shards;
 }
 
-/** The last region of the key space belongs to the counter, so no keys-db may have it. */
+/** The region of keys by counter: the last one of the key space. */
 export function counterRegionOf(regionBits: number): number {
   return 2 ** regionBits - 1;
+}
+
+/** The keys-db that has the region of the counter. It may, as long as no key comes by counter. */
+export function findKeysDbOfLastRegion({
+  keysDbs,
+  keys,
+}: Pick<StoresConfig, 'keysDbs' | 'keys'>): KeysDbConfig | undefined {
+  return keysDbs.find(({ region }) => region === counterRegionOf(keys.regionBits));
+}
+
+/** Undefined: without a users database there is no counter, nor where a keys-db has its region. */
+export function findCounterRegion(
+  stores: Pick<StoresConfig, 'usersDb' | 'keysDbs' | 'keys'>,
+): number | undefined {
+  const hasCounter = stores.usersDb !== undefined && findKeysDbOfLastRegion(stores) === undefined;
+  return hasCounter ? counterRegionOf(stores.keys.regionBits) : undefined;
 }
 
 function readKeysDbs(env: Env, regionBits: number, source: KeySourceName): KeysDbConfig[] {
   const expected = 'keys-db-1=mysql://user:password@host:port/database,keys-db-2=…';
   const list = source === 'counter' ? env.find('KEYS_DBS') : env.string('KEYS_DBS', expected);
-  const most = counterRegionOf(regionBits);
+  // Producers do without the counter, but mappers beside them may use it.
+  const isForCounter = source === 'counter' || env.find('KEY_SOURCE') === 'counter';
+  const most = isForCounter ? counterRegionOf(regionBits) : 2 ** regionBits;
   const shards = splitList(list ?? '').flatMap((entry) => {
     const [name, url] = splitOnce(entry, '=');
     const number = Number(/^keys-db-([1-9]\d{0,4})$/.exec(name)?.[1] ?? Number.NaN);
@@ -135,8 +153,8 @@ function readKeysDbs(env: Env, regionBits: number, source: KeySourceName): KeysD
       return [];
     }
     if (number > most) {
-      const why = `${regionBits} region bits, of which the last region belongs to the counter`;
-      env.fault('KEYS_DBS', `no number above ${most} (${why}): ${name}`);
+      const why = isForCounter ? ', of which the last region belongs to the counter' : '';
+      env.fault('KEYS_DBS', `no number above ${most} (${regionBits} region bits${why}): ${name}`);
     }
     return [{ name, url: readUrl(env, 'KEYS_DBS', url, MYSQL), region: number - 1 }];
   });

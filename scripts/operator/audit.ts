@@ -9,7 +9,7 @@ import { openPool } from '../../db/redis/pool.ts';
 import { MismatchError } from '../../db/store-errors.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { askAdmin } from '../../runtime/admin-client.ts';
-import { counterRegionOf, type StoresConfig } from '../../runtime/config/stores.ts';
+import { findCounterRegion, type StoresConfig } from '../../runtime/config/stores.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { RefusedError, UnreachableError } from '../../runtime/terminal/errors.ts';
@@ -112,13 +112,15 @@ async function auditCluster(
  */
 async function findCounter(
   terminal: Terminal,
-  { usersDb, keySource, keys }: StoresConfig,
+  stores: StoresConfig,
   stack: AsyncDisposableStack,
 ): Promise<CounterMark | undefined> {
-  if (usersDb === undefined) return undefined;
+  const { usersDb, keySource } = stores;
+  const region = findCounterRegion(stores);
+  if (usersDb === undefined || region === undefined) return undefined;
   const marks = openCounterMarks(usersDb, { connections: 1 });
   stack.defer(async () => marks.close());
-  const counter = { region: counterRegionOf(keys.regionBits), marks };
+  const counter = { region, marks };
   if (keySource === 'counter') return counter;
   try {
     return (await marks.read()) > 0 ? counter : undefined;

@@ -125,4 +125,14 @@ describe('keymill of a cluster whose keys come by counter', () => {
     const [later] = counterKeys({ keyspace, region: REGION }, 1_000_000, 10);
     expect(await where(later?.key)).to.deep.include({ ...counter, life: 'unused', place: 'counter' });
   });
+
+  it('asks a keys-db of that region instead, in a cluster that has one', async () => {
+    const KEYMILL_KEYS_DBS = 'keys-db-1024=mysql://k:p@127.0.0.1:1/keys';
+    const { stdout } = await runKeymill(['where', keys[500]?.key ?? '', '--json'], {
+      ...cluster.env,
+      KEYMILL_KEYS_DBS,
+    });
+    const expected = { keysDb: 'keys-db-1024', life: 'unknown', unreachable: ['keys-db-1024'] };
+    expect(JSON.parse(stdout)).to.deep.include(expected);
+  });
 });

@@ -3,9 +3,10 @@ import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { hostname, tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
-import { readMapperConfig, readProducerConfig } from '../../runtime/config/config.ts';
+import { readMapperConfig, readOperatorConfig, readProducerConfig } from '../../runtime/config/config.ts';
 import { ConfigError } from '../../runtime/config/env.ts';
 import { formatSlots, parseSlots } from '../../runtime/config/slots.ts';
+import { findCounterRegion } from '../../runtime/config/stores.ts';
 
 const RIGHT = {
   KEYMILL_ID: 'producer-1',
@@ -101,6 +102,21 @@ describe('configuration', () => {
       expect(faultsOf(change)).to.include(variable);
     });
   }
+
+  it('lets a keys-db have the last region, unless it belongs to the counter', () => {
+    const change = {
+      KEYMILL_KEY_LENGTH: '6',
+      KEYMILL_KEYS_DBS: 'keys-db-1=mysql://k:p@h/a,keys-db-16=mysql://k:p@h/p',
+    };
+    const counter = { ...change, KEYMILL_KEY_SOURCE: 'counter' };
+    for (const read of [readProducerConfig, readMapperConfig, readOperatorConfig]) {
+      expect(faultsOf(change, read)).to.deep.equal([]);
+      expect(faultsOf(counter, read)).to.deep.equal(['KEYMILL_KEYS_DBS']);
+    }
+    expect(findCounterRegion(readMapperConfig({ ...RIGHT, ...change }).stores)).to.equal(undefined);
+    const { KEYMILL_KEYS_DBS: _, ...others } = change;
+    expect(findCounterRegion(readMapperConfig({ ...RIGHT, ...others }).stores)).to.equal(15);
+  });
 
   it('refuses a host that no URL can contain, unless short URLs begin with another address', () => {
     const KEYMILL_HTTP_HOST = '::1%lo';

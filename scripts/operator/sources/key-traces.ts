@@ -8,7 +8,11 @@ import { placementOf, slotOf } from '../../../db/keyspace/placement.ts';
 import { openClicksDb } from '../../../db/clicks/clicks-db.ts';
 import { openUrlsDb } from '../../../db/urls/links.ts';
 import type { OperatorConfig } from '../../../runtime/config/config.ts';
-import { counterRegionOf, type RedisShardConfig, type StoresConfig } from '../../../runtime/config/stores.ts';
+import {
+  findCounterRegion,
+  type RedisShardConfig,
+  type StoresConfig,
+} from '../../../runtime/config/stores.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import type { Inquiry } from './ask.ts';
 import { withKeysDb } from './keys-dbs.ts';
@@ -48,11 +52,12 @@ const COUNTER = 'counter';
 /** Undefined for a key that neither a configured keys-db nor the counter gives out, such as an alias. */
 export async function findOrigin(
   inquiry: Inquiry,
-  { keysDbs, usersDb }: StoresConfig,
+  stores: StoresConfig,
   { keyspace, key }: SoughtKey,
 ): Promise<Origin | undefined> {
   const located = keyspace.locate(key);
-  if (usersDb !== undefined && located?.region === counterRegionOf(keyspace.regionBits))
+  const { keysDbs, usersDb } = stores;
+  if (usersDb !== undefined && located !== undefined && located.region === findCounterRegion(stores))
     return findInCounter(inquiry, usersDb, { keyspace, key }, located);
   const config = keysDbs.find(({ region }) => region === located?.region);
   if (located === undefined || config === undefined) return undefined;

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { createKeyspace } from '../../../db/keyspace/key.ts';
 import { hasLooseEnd } from '../../../db/keyspace/loose-ends.ts';
+import { MismatchError } from '../../../db/store-errors.ts';
 import { AS_OPERATOR } from '../../admin-token.ts';
 import { until } from '../../until.ts';
 import { send, shorten, type Answer } from '../client.ts';
@@ -186,6 +187,19 @@ describe('keys by counter', () => {
     expect(duplicates).to.be.above(0);
     await makeMany(mapper, 200);
     expect(await metric(mapper, 'key_duplicates_total'), 'none after it was raised').to.equal(duplicates);
+  });
+
+  it('were given out: then no keys-db may have their region. Before, one may', async () => {
+    const own = await createWorld({ shards: 1, databases: 1, hasUsers: true });
+    const keysDbs = [{ name: 'keys-db-1024', url: 'mysql://k:p@127.0.0.1:1/keys', region: 1_023 }];
+    await (await own.start({ stores: { keysDbs } })).terminate();
+    const sql = await createConnection(own.usersUrl);
+    await sql.query('UPDATE counter_marks SET reserved_to = 77');
+    await sql.end();
+    const refusal = await own.start({ stores: { keysDbs } }).catch((error: unknown) => error);
+    expect(refusal).to.be.instanceOf(MismatchError);
+    expect((refusal as MismatchError).message).to.match(/^keys-db-1024: .* 77 ids .* KEYMILL_KEYS_DBS$/);
+    await own[Symbol.asyncDispose]();
   });
 
   it('end with the region, with 503', async () => {
