@@ -28,6 +28,8 @@ const CONNECTIONS = 64;
 const MAPPERS = 2;
 /** Together the clients send 1,000 requests per second at most. */
 const PAUSE_MS = 60;
+/** Ids by which the mark jumps at least: a largest batch. Between two lifts, fewer are used. */
+const SHORTEST_LIFT = 90_000;
 const LONG = { timeoutMs: 60_000 };
 /** Of the counter over its mark, or of a mark that was lifted over the counter. */
 const LARGEST_LEAD = 2 ** 20;
@@ -141,11 +143,22 @@ describe('two mappers with keys by counter under random faults', () => {
     return { mark, counter: Number((await stage.direct.get('keymill:counter').catch(() => 0)) ?? 0) };
   }
 
-  const putBothBack = async (): Promise<unknown> =>
-    Promise.all([
+  /**
+   * A lift leaves a hole, which another lift from below may not see across: the audit then finds bound keys
+   * above the mark until it has passed them. So nothing goes back to before a lift.
+   */
+  async function renewOlderAfterLift(): Promise<void> {
+    const now = await readPosition();
+    if (now.mark - stage.older.mark > SHORTEST_LIFT) stage.older = now;
+  }
+
+  const putBothBack = async (): Promise<unknown> => {
+    await renewOlderAfterLift();
+    return Promise.all([
       putMarkBack(),
       stage.direct.set('keymill:counter', stage.older.counter).catch(() => undefined),
     ]);
+  };
 
   const putMarkBack = async (): Promise<unknown> =>
     stage.users.query('UPDATE counter_marks SET reserved_to = ? WHERE id = 1', [stage.older.mark]);
@@ -192,8 +205,6 @@ describe('two mappers with keys by counter under random faults', () => {
       await Promise.all(stage.mappers.map(async (_, index) => startMapper(index)));
       const before = acknowledged.size;
       await until('links after all was forgotten', () => acknowledged.size > before + 50, LONG);
-      // To go back to before this lift would leave bound keys above the mark, over the hole that it has made.
-      stage.older = await readPosition();
     },
     'answers of urls cut': async () => {
       for (const { proxy } of stage.toUrls) proxy.cutBeforeReplyTo(isInsert);
