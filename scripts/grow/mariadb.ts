@@ -1,4 +1,7 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { openMysql } from '../../db/mysql/mysql.ts';
+import { monotonicMs } from '../../runtime/clock.ts';
+import { messageOf } from '../../runtime/errors.ts';
 
 /** What a running MariaDB server can be given and taken without a restart. */
 export interface MariadbSize {
@@ -9,6 +12,7 @@ export interface MariadbSize {
 
 /** The server gives pages back little by little. */
 const RESIZE_TIMEOUT_MS = 60_000;
+const IDLE_PAUSE_MS = 200;
 
 /** @throws StoreUnavailableError */
 export async function readSize(url: string): Promise<MariadbSize> {
@@ -34,8 +38,21 @@ export async function resize(url: string, size: MariadbSize): Promise<void> {
       ['innodb_log_file_size', size.redoLogBytes],
       ['innodb_buffer_pool_size', size.bufferPoolBytes],
     ] as const)
-      await server.execute(`SET GLOBAL ${variable} = ${value}`, [], options);
+      await onceIdle(async () => server.execute(`SET GLOBAL ${variable} = ${value}`, [], options));
   });
+}
+
+/** Repeats a change that the server refuses because one by somebody who was killed is still under way. */
+async function onceIdle(change: () => Promise<unknown>): Promise<void> {
+  for (const deadline = monotonicMs() + RESIZE_TIMEOUT_MS; ;) {
+    try {
+      await change();
+      return;
+    } catch (error) {
+      if (!/already in progress/.test(messageOf(error)) || monotonicMs() > deadline) throw error;
+      await delay(IDLE_PAUSE_MS);
+    }
+  }
 }
 
 async function withServer<T>(

@@ -39,6 +39,11 @@ class FakeMapper {
     this.#server.closeAllConnections();
   }
 
+  /** Images that were deleted. */
+  get deleted(): number {
+    return this.#tokens.size - this.images.size;
+  }
+
   async #answer(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const { method, url = '' } = request;
     const key = url.slice('/images/'.length);
@@ -71,7 +76,7 @@ describe('clients that post and look at images', () => {
     const client = new ImageClient({ balancer, history, runId: 'test', apiKey: 'a key' });
     const load = new ImageLoad({ client, mappers: ['mapper-1'], random: createRandom(7) });
     try {
-      await until('30 images', () => load.acked >= 30);
+      await until('30 images, and a deletion', () => load.acked >= 30 && mapper.deleted > 0);
     } finally {
       await load.stop();
     }

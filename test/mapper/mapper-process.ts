@@ -63,11 +63,16 @@ export async function startMapperProcess(
   const exited = once(child, 'exit').then(([code]) => code as number | null);
   let output = '';
   child.stdout?.on('data', (chunk: Buffer) => (output += chunk.toString()));
+  const hasEnded = (): boolean => child.exitCode !== null || child.signalCode !== null;
   const line = await until(
-    'the mapper to serve',
-    () => output.split('\n').find((candidate) => candidate.includes('mapper serves')),
+    'the mapper to serve, or to end',
+    () => {
+      const found = output.split('\n').find((candidate) => candidate.includes('mapper serves'));
+      return found ?? (hasEnded() ? '' : undefined);
+    },
     { timeoutMs: 90_000 },
   );
+  if (line === '') throw new Error(`the mapper ended before it served: ${output}`);
   const { url, admin } = JSON.parse(line) as { url: string; admin: string };
   return { child, url, admin, log: () => output, exited };
 }

@@ -79,7 +79,8 @@ export class ApiRequestGenerator implements Chance {
       isCostly ||= COSTLY.has(endpoint);
       const request = this.#request(endpoint, left === 1);
       requests.push(request);
-      if (!request.isFramed) break;
+      // A stream of clicks ends when its client has sent FIN, which nobody reads behind a further request.
+      if (!request.isFramed || request.target.includes('/clicks/live')) break;
     }
     return { requests, isCostly };
   }
