@@ -31,7 +31,8 @@ const INNER = [
 ];
 
 /** Pages that are HTML, also when they refuse. */
-const HTML_PATH = /^\/(?:users\/reset|docs)(?:[/?#]|$)/;
+const HTML_PATH =
+  /^\/(?:(?:users\/reset|docs|settings|signup|admin\/domains|urls\/-\/new)(?:[/?#]|$)|(?:admin|import)\/?(?:[?#]|$))/;
 
 /** Paths of the API. People get pages there, if they ask for HTML; who says so with a key is a program. */
 const API_PATH = /^\/(?:urls|users|login|logout|admin|import|openapi\.json)(?:[/?#]|$)/;
