@@ -70,7 +70,7 @@ export async function startMapperProcess(
       const found = output.split('\n').find((candidate) => candidate.includes('mapper serves'));
       return found ?? (hasEnded() ? '' : undefined);
     },
-    { timeoutMs: 90_000 },
+    { timeoutMs: 30_000 },
   );
   if (line === '') throw new Error(`the mapper ended before it served: ${output}`);
   const { url, admin } = JSON.parse(line) as { url: string; admin: string };
