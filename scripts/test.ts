@@ -1,5 +1,6 @@
 import { globSync } from 'node:fs';
 import { tolerateClosedOutput } from '../runtime/terminal/process-terminal.ts';
+import { phasesOf, type Lanes } from './checks/lanes.ts';
 import { add, failuresOfMocha, formatTally, NOTHING, tallyOfMocha, type Tally } from './checks/tally.ts';
 import { runTool } from './checks/tool.ts';
 import { ProgressLog } from './cluster/progress-log.ts';
@@ -10,8 +11,8 @@ import { CONTAINER_TESTS, runContainerSuite } from './containers/suite.ts';
 const USAGE = `Usage: ./scripts/test [--long] [pattern…]
        ./scripts/test containers [--clean] [--where-possible]
 
-Without a pattern it runs the checks (format, lint, unused, types) and then every
-test. A pattern is the name of a check, or a part of a test file's path, such as
+Without a pattern it runs every test and the checks (format, lint, unused, types).
+A pattern is the name of a check, or a part of a test file's path, such as
 "lint", "producer", "e2e" or "db/pool". "integration" stands for all tests that
 need servers and no cluster.
 
@@ -59,48 +60,31 @@ const GROUPS: Readonly<Record<string, readonly string[]>> = {
   integration: ['servers', 'db', 'coordinator', 'producer', 'mapper'].map((folder) => `test/${folder}/`),
 };
 
-/**
- * Tests that measure, and whole clusters. They run last, when the servers of the other tests have ended: two
- * cores are not enough for both.
- */
-const ALONE = ['test/bench/', 'test/drills/', 'test/e2e/'];
-/** With fewer files, a second set of servers would take longer than it saves. */
-const MIN_FILES_OF_A_LANE = 40;
 /** `.ci/run` finds the failures by this line. */
 const FAILURES_TITLE = 'failed tests:';
 
-/** They share one browser, which takes memory and a second to start: so all of them are in one half. */
-const WITH_BROWSER = 'test/browser/';
-
-/**
- * Two halves of the files, which run at the same time. Most tests wait most of the time, for time-outs and
- * servers. Each half has servers of its own.
- */
-function lanesOf(files: readonly string[]): string[][] {
-  if (files.length < 2 * MIN_FILES_OF_A_LANE) return [[...files]];
-  const isInBrowser = (file: string): boolean => file.startsWith(WITH_BROWSER);
-  const others = files.filter((file) => !isInBrowser(file));
-  const [first, second] = [0, 1].map((lane) => others.filter((_, index) => index % 2 === lane));
-  return [first ?? [], [...files.filter(isInBrowser), ...(second ?? [])]];
-}
-
-async function runCheck({ name, script, args, remedy }: Check): Promise<Tally> {
-  const { output, exitCode, seconds } = await runTool(script, args);
+/** @param isBeside tests run at the same time, and go first: the check has the time in which they wait */
+async function runCheck({ name, script, args, remedy }: Check, isBeside: boolean): Promise<Tally> {
+  const { output, exitCode, seconds } = await runTool(script, args, { isPatient: isBeside });
   const isRight = exitCode === 0;
   const detail = isRight ? '' : `\n${output.trimEnd()}\n    to repeat or repair: ${remedy}`;
-  process.stdout.write(`  ${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}\n`);
+  const line = `${isRight ? '✔' : '✘'} ${name} (${seconds.toFixed(1)} s)${detail}`;
+  process.stdout.write(`  ${line}\n`);
+  if (isBeside && !isRight) failures.push(line);
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
 }
 
-/** The first half is shown as it runs, the second one when it has ended: lines of two would be unreadable. */
-async function runBesideEachOther(files: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
-  const [first = [], second = []] = lanesOf(files);
-  const [shown, late] = await Promise.all([runMocha(first, env), runMochaUnseen(second, env)]);
+/** The first lane is shown as it runs, the other when it has ended: lines of two would be unreadable. */
+async function runBesideEachOther([first = [], second = []]: Lanes, env: NodeJS.ProcessEnv): Promise<Tally> {
+  if (second.length === 0) return runMocha(first, env);
+  const [shown, late] = await Promise.all([
+    runMocha(first, { ...env, KEYMILL_TEST_LANE: '0' }),
+    runMochaUnseen(second, { ...env, KEYMILL_TEST_LANE: '1' }),
+  ]);
   return add(shown, late);
 }
 
 async function runMochaUnseen(files: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {
-  if (files.length === 0) return NOTHING;
   const { output, exitCode } = await runTool('mocha/bin/mocha.js', files, { env });
   process.stdout.write(output);
   return judgedByMocha(output, exitCode);
@@ -181,16 +165,19 @@ async function main(args: readonly string[]): Promise<number> {
     process.stderr.write(`keymill: no test file's path contains ${patterns.join(' or ')}\n\n${USAGE}`);
     return 2;
   }
-  let tally = (await Promise.all(checks.map(runCheck))).reduce(add, NOTHING);
-  const isAlone = (file: string): boolean => ALONE.some((prefix) => file.startsWith(prefix));
-  tally = add(
-    tally,
-    await runBesideEachOther(
-      files.filter((file) => !isAlone(file)),
-      env,
-    ),
-  );
-  tally = add(tally, await runMocha(files.filter(isAlone), env));
+  const phases = phasesOf(files);
+  const runChecks = async (): Promise<Tally> =>
+    (await Promise.all(checks.map(async (check) => runCheck(check, phases.length > 0)))).reduce(add, NOTHING);
+  let tally = phases.length === 0 ? await runChecks() : NOTHING;
+  // Beside clusters: most tests use both cores, and nothing runs beside those that measure.
+  const quietest = Math.min(1, phases.length - 1);
+  for (const [index, lanes] of phases.entries()) {
+    const [tested, checked] = await Promise.all([
+      runBesideEachOther(lanes, env),
+      index === quietest ? runChecks() : NOTHING,
+    ]);
+    tally = add(add(tally, tested), checked);
+  }
   return conclude(tally);
 }
 

@@ -8,6 +8,7 @@ export interface LinkFaults {
   delayMs: number;
   cutAfterBytes?: number;
   cutBeforeReplyTo?: (sent: Buffer) => boolean;
+  silenceFrom?: (sent: Buffer) => boolean;
   mangle?: (piece: Buffer) => Buffer;
   drips?: Drips;
   whenAnswered?: { readonly isRequest: (sent: Buffer) => boolean; readonly tell: () => void };
@@ -152,6 +153,10 @@ export class Link {
   }
 
   #onRequest(piece: Buffer): Buffer {
+    if (this.#faults.silenceFrom?.(piece) === true) {
+      delete this.#faults.silenceFrom;
+      this.#faults.silent = true;
+    }
     if (this.#faults.cutBeforeReplyTo?.(piece) === true) {
       delete this.#faults.cutBeforeReplyTo;
       this.#cutsNextReply = true;

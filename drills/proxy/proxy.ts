@@ -50,9 +50,18 @@ export class FaultyProxy {
     return this.#links.size;
   }
 
+  get isSilent(): boolean {
+    return this.#faults.silent;
+  }
+
   /** Forwards nothing in either direction: no bytes, no FIN, no RST. Held data arrives after `heal()`. */
   silence(): void {
     this.#faults.silent = true;
+  }
+
+  /** As `silence`, from such a request on, which the server does not get: work stops there, however quick. */
+  silenceFrom(isRequest: (sent: Buffer) => boolean): void {
+    this.#faults.silenceFrom = isRequest;
   }
 
   /** Accepts new connections and never answers them. Open connections still work. */
@@ -108,6 +117,7 @@ export class FaultyProxy {
     this.#faults.delayMs = 0;
     delete this.#faults.cutAfterBytes;
     delete this.#faults.cutBeforeReplyTo;
+    delete this.#faults.silenceFrom;
     delete this.#faults.mangle;
     delete this.#faults.drips;
     delete this.#faults.whenAnswered;

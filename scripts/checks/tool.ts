@@ -1,5 +1,6 @@
 import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
+import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
@@ -14,6 +15,8 @@ const SETPRIV = ['/usr/bin/setpriv', '/bin/setpriv'].find((path) => existsSync(p
 interface ToolOptions {
   /** Writes the output as it comes; without it the output is only returned. */
   readonly isShown?: boolean;
+  /** Takes only the time of processors that nobody else wants. */
+  readonly isPatient?: boolean;
   /** Added to our own environment. */
   readonly env?: NodeJS.ProcessEnv;
   /** When aborted, the tool gets SIGINT, as by Ctrl-C. */
@@ -28,7 +31,7 @@ interface ToolOptions {
 export async function runTool(
   script: string,
   args: readonly string[],
-  { isShown = false, env = {}, signal }: ToolOptions = {},
+  { isShown = false, isPatient = false, env = {}, signal }: ToolOptions = {},
 ): Promise<ToolResult> {
   const began = performance.now();
   const command = [process.execPath, join(REPOSITORY, 'node_modules', script), ...args];
@@ -39,6 +42,7 @@ export async function runTool(
     stdio: ['ignore', 'pipe', 'pipe'],
     env: { ...process.env, ...env },
   });
+  if (isPatient && child.pid !== undefined) setPriority(child.pid, constants.priority.PRIORITY_LOW);
   const interrupt = (): void => void child.kill('SIGINT');
   signal?.addEventListener('abort', interrupt, { once: true });
   let output = '';

@@ -76,6 +76,20 @@ describe('a proxy that lies', () => {
     expect({ told, received: received() }).to.deep.equal({ told: 1, received: 'ok' });
   });
 
+  it('is silent from one request on, which the server gets when it is healed', async () => {
+    const { socket, received } = client();
+    const other = client();
+    proxy.silenceFrom((sent) => String(sent) === 'large');
+    for (const either of [socket, other.socket]) either.write('small');
+    await until('the answers before', () => received() === 'ok' && other.received() === 'ok');
+    socket.write('large');
+    await until('the silence', () => proxy.isSilent);
+    other.socket.write('small');
+    proxy.heal();
+    await until('all of it', () => received().length > 1_000 && other.received() === 'okok');
+    expect(asked.toSorted()).to.deep.equal(['large', 'small', 'small', 'small']);
+  });
+
   it('does not take "100 Continue" for an answer', async () => {
     const { socket, received } = client();
     let told = 0;

@@ -20,6 +20,10 @@ export interface Running {
   readonly output: () => string;
 }
 
+/** The tests that run beside these have another lane, and ports far from ours. */
+const LANE = Number(process.env['KEYMILL_TEST_LANE'] ?? Math.round(Math.random()));
+const LANE_PORTS = 5_000;
+
 /**
  * The cluster of one test file, in its own run folder. The tests control it with the commands that a person
  * types. When this process dies, for whatever reason, a watchdog stops the cluster.
@@ -27,7 +31,7 @@ export interface Running {
 export class TestCluster {
   readonly runDir: string;
   /** Far from other clusters on this machine, because those would take the ports that this one releases. */
-  readonly #portOffset = 10_000 + 100 * Math.floor(Math.random() * 100);
+  readonly #portOffset = 10_000 + LANE_PORTS * LANE + 100 * Math.floor(Math.random() * 50);
 
   constructor(name: string) {
     this.runDir = join(testFolder(), name);

@@ -19,3 +19,8 @@ export async function viaProxy<T extends { name: string; url: string }>(store: T
 export function isInsert(sent: Buffer): boolean {
   return sent[4] === 3 && sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s';
 }
+
+/** A transaction, as our stores send it: all of it in one piece. */
+export function isTransaction(sent: Buffer): boolean {
+  return sent.toString('latin1', 5, 22) === 'START TRANSACTION';
+}

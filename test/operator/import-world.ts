@@ -6,6 +6,7 @@ import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
 import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
+import { isTransaction, viaProxy } from '../mapper/faulty.ts';
 import { mapperEnvironment } from '../mapper/mapper-process.ts';
 import { createWorld, type World } from '../mapper/world.ts';
 import { until } from '../until.ts';
@@ -40,7 +41,7 @@ export interface ImportWorld extends AsyncDisposable {
   import(...args: string[]): Promise<Said>;
   /**
    * Runs the command in a process of its own.
-   * @param killAt kills it when so many batches are done
+   * @param killAt kills it when so many batches are done, and at most {@link BATCHES_PAST_KILL} more
    * @returns its exit code; null: it was killed
    */
   importApart(args: readonly string[], killAt?: number): Promise<number | null>;
@@ -48,6 +49,9 @@ export interface ImportWorld extends AsyncDisposable {
   /** All links, in the order of their targets. */
   links(): Promise<StoredRow[]>;
 }
+
+/** However quick the command is, and however late the kill. */
+const BATCHES_PAST_KILL = 2;
 
 export async function createImportWorld({ keys = 200 } = {}): Promise<ImportWorld> {
   await using stack = new AsyncDisposableStack();
@@ -87,8 +91,18 @@ export async function createImportWorld({ keys = 200 } = {}): Promise<ImportWorl
       return JSON.parse(stdout) as Said;
     },
     importApart: async (args, killAt) => {
+      const [first, ...others] = world.urls;
+      if (first === undefined) throw new Error('a world without urls servers');
+      const proxied = await viaProxy(first);
+      await using _ = proxied.proxy;
+      if (killAt !== undefined) {
+        // Each batch has a transaction on each server.
+        let left = killAt - (await countDone(query)) + BATCHES_PAST_KILL;
+        proxied.proxy.silenceFrom((sent) => isTransaction(sent) && --left < 0);
+      }
+      const { KEYMILL_URLS_DBS } = mapperEnvironment({ redis: [], urls: [proxied, ...others] });
       const child = spawn(process.execPath, ['scripts/keymill.ts', 'import', ...args], {
-        env,
+        env: { ...env, KEYMILL_URLS_DBS },
         stdio: 'ignore',
       });
       const exited = once(child, 'exit') as Promise<[number | null]>;

@@ -92,7 +92,11 @@ describe('the process that hashes passwords', () => {
     expect((refused as Problem).errors?.[0]?.field).to.equal('new');
   });
 
-  it('takes one at a time; beyond the queue others get 503 with Retry-After immediately', async () => {
+  it('takes one at a time; beyond the queue others get 503 with Retry-After immediately', async function () {
+    this.timeout(30_000);
+    // Those that wait must not be refused because the machine is busy.
+    process = patient();
+    passwords = new Passwords(process);
     const results = await Promise.allSettled(
       Array.from({ length: 60 }, async () => passwords.isRight('a password', undefined)),
     );
@@ -169,7 +173,10 @@ describe('the process that hashes passwords', () => {
     expect(await most).to.deep.equal({ fulfilled: 13, rejected: 17 });
   });
 
-  it('starts again after it was killed; who waited for it is told so', async () => {
+  it('starts again after it was killed; who waited for it is told so', async function () {
+    this.timeout(30_000);
+    process = patient();
+    passwords = new Passwords(process);
     await passwords.isRight('a password', undefined);
     const child = findChild() ?? expect.fail();
     const results = Promise.allSettled(
@@ -187,26 +194,31 @@ describe('the process that hashes passwords', () => {
   it('runs when the machine is idle; if it is not, or the process hangs, another one gets its task', async function () {
     this.timeout(30_000);
     process.close();
-    process = new PasswordProcess(log, { waitMs: 200, idleMs: 500, answerMs: 2_000 });
+    const answerMs = 4_000;
+    process = new PasswordProcess(log, { waitMs: 200, idleMs: 1_000, answerMs });
     const hastily = new Passwords(process);
-    await until('an idle child has answered in time', async () => {
-      await hastily.isRight('a password', undefined);
-      return policyOf(findChild()) === 'IDL';
+    const first = timed(hastily);
+    const idle = await until('a child for idle machines', () => {
+      const child = findChild();
+      return policyOf(child) === 'IDL' && child;
     });
-    const idle = findChild() ?? expect.fail();
     globalThis.process.kill(idle, 'SIGSTOP');
-    const [first, ...others] = await Promise.all(Array.from({ length: 4 }, async () => timed(hastily)));
-    expect(first).to.include({ answer: false });
-    for (const { answer, waitedMs } of others) {
-      expect(answer).to.equal('overloaded');
-      expect(waitedMs).to.be.within(190, 2_000);
-    }
+    // The stopped one has the first task still, or has answered it and has the second one.
+    const all = await Promise.all([first, ...Array.from({ length: 4 }, async () => timed(hastily))]);
+    const [answered, others] = [false, 'overloaded'].map((is) => all.filter(({ answer }) => answer === is));
+    expect([answered?.length, others?.length]).to.deep.be.oneOf([
+      [1, 4],
+      [2, 3],
+    ]);
+    expect(all[0]?.answer).to.equal(false);
+    const longestMs = Math.max(...(answered ?? []).map(({ waitedMs }) => waitedMs));
+    for (const { waitedMs } of others ?? []) expect(waitedMs).to.be.within(190, longestMs);
     const busy = findChild() ?? expect.fail();
     expect([busy === idle, policyOf(busy)]).to.deep.equal([false, 'TS']);
     globalThis.process.kill(busy, 'SIGSTOP');
     const refused = await timed(hastily);
     expect(refused.answer).to.equal('overloaded');
-    expect(refused.waitedMs).to.be.within(1_990, 6_000);
+    expect(refused.waitedMs).to.be.within(answerMs - 10, 15_000);
     expect(await hastily.isRight('a password', undefined)).to.equal(false);
     expect(findChild()).not.to.equal(busy);
   });
@@ -234,7 +246,9 @@ describe('the process that hashes passwords', () => {
   });
 
   it('takes as long for a user who does not exist', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
+    process = patient();
+    passwords = new Passwords(process);
     const hash = await passwords.hash('a good long password', 'password');
     const timeOf = async (stored: string | undefined): Promise<number> => {
       const startedAt = performance.now();
@@ -242,11 +256,13 @@ describe('the process that hashes passwords', () => {
       return performance.now() - startedAt;
     };
     const [known, unknown]: [number[], number[]] = [[], []];
-    for (let round = 0; round < 8; round += 1) {
+    // The fastest of each: noise only adds. On a busy machine it takes more rounds to be without.
+    const ratio = (): number => Math.min(...unknown) / Math.min(...known);
+    const isAlike = (): boolean => ratio() > 0.5 && ratio() < 2;
+    for (let round = 0; round < 8 || (round < 60 && !isAlike()); round += 1) {
       known.push(await timeOf(hash));
       unknown.push(await timeOf(undefined));
     }
-    // The fastest of each: noise only adds.
-    expect(Math.min(...unknown) / Math.min(...known)).to.be.within(0.5, 2);
+    expect(ratio()).to.be.within(0.5, 2);
   });
 });
