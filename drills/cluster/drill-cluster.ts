@@ -8,7 +8,7 @@ import { TOKEN_VARIABLE } from '../../scripts/cluster/environment.ts';
 import { takeLock } from '../../scripts/cluster/lock.ts';
 import type { ProgressLog } from '../../scripts/cluster/progress-log.ts';
 import type { RunDir } from '../../scripts/cluster/run-dir.ts';
-import { State } from '../../scripts/cluster/state.ts';
+import { State, type Growth } from '../../scripts/cluster/state.ts';
 import {
   identityOf,
   signalProcess,
@@ -26,6 +26,9 @@ import { startProcesses, type StartOverrides } from './start-processes.ts';
 /** The names under which `up` records the ports of one process. */
 const PORT_NAMES = ['', '/http', '/admin', '/quorum', '/election'];
 const DEATH_TIMEOUT_MS = 30_000;
+
+/** A step of `keymill grow`, or its undoing. */
+export type UnfinishedStep = NonNullable<Growth['unfinished']>;
 
 /**
  * The cluster under test, as its `cluster.json` describes it. A drill touches a process only if that file
@@ -176,12 +179,22 @@ export class DrillCluster {
   }
 
   /**
-   * Runs an operator's command, and kills it by SIGKILL after `killAfterMs`.
-   * @returns whether it had ended before, with exit code 0
+   * Runs an operator's command, and kills it by SIGKILL when `kill` is aborted.
+   * @throws Error when the command fails by itself
    */
-  async keymillKilled(killAfterMs: number, ...args: string[]): Promise<boolean> {
-    const { error } = await runKeymill(this.runDir, args, { signal: AbortSignal.timeout(killAfterMs) });
-    return error === undefined;
+  async keymillUnlessKilled(kill: AbortSignal, ...args: string[]): Promise<void> {
+    const { error } = await runKeymill(this.runDir, args, { signal: kill });
+    if (error !== undefined && !kill.aborted) throw error;
+  }
+
+  /** The step of `keymill grow` that has begun and not ended. */
+  get unfinishedStep(): UnfinishedStep | undefined {
+    return this.#state().growth?.unfinished;
+  }
+
+  /** Whether it began small and is not small any more. */
+  get hasGrown(): boolean {
+    return this.#state().growth !== undefined;
   }
 
   async close(): Promise<void> {

@@ -59,7 +59,11 @@ export function parseUpOptions(
       'let every client change the nodes in ZooKeeper; only at the first start',
       false,
     )
-    .option('--containers', 'run everything in containers, as described by docker-compose.yml', false)
+    .option(
+      '--containers',
+      'run everything in containers, as docker-compose.yml says, or with --small docker-compose.small.yml',
+      false,
+    )
     .addOption(new Option('--repair', 'unless the cluster was stopped').default(false).hideHelp())
     .addOption(new Option('--servers-only', 'only ZooKeeper, Redis and MariaDB').default(false).hideHelp())
     .helpOption('-h, --help', 'show this help')

@@ -37,9 +37,7 @@ const USUAL_PORTS = { zookeeper: 2181, quorum: 2888, election: 3888, redis: 6379
 export async function startServers(shape: Shape, launch: Launch): Promise<void> {
   const starts = [
     ...(isSmall(shape) ? [] : [startEnsemble(shape, launch)]),
-    ...numbered('redis', shape.redis).map(async (id, index) =>
-      startRedisOf(id, USUAL_PORTS.redis + index, launch),
-    ),
+    ...numbered('redis', shape.redis).map(async (id) => startRedisOf(id, launch)),
     startMysqlServers(shape, launch),
   ];
   await allSettledOrThrow(starts);
@@ -63,8 +61,10 @@ export async function allSettledOrThrow(starts: readonly Promise<void>[]): Promi
   if (failed !== undefined) throw failed.reason;
 }
 
-async function startRedisOf(id: string, usualPort: number, launch: Launch): Promise<void> {
+/** Starts this Redis server, `redis-3`, if it does not run. */
+export async function startRedisOf(id: string, launch: Launch): Promise<void> {
   const { runDir, state } = launch;
+  const usualPort = USUAL_PORTS.redis + Number(id.replace('redis-', '')) - 1;
   await startUnlessRunning({ id, kind: 'redis' }, launch, async (common) =>
     startRedis({
       ...common,

@@ -97,6 +97,14 @@ const NUMBERS = [
   ['mysqlServers', '--mysql-servers'],
 ] as const satisfies [keyof Shape, string][];
 
+/** The wanted numbers of servers that are not those of this shape, as options: `--redis 6`. Pure. */
+export function otherNumbers(wanted: WantedShape, shape: Shape): string[] {
+  return NUMBERS.flatMap(([name, option]) => {
+    const number = wanted[name];
+    return number === undefined || number === shape[name] ? [] : [`${option} ${number}`];
+  });
+}
+
 function refuseNumbers(wanted: WantedShape): void {
   const given = NUMBERS.filter(([name]) => wanted[name] !== undefined).map(([, option]) => option);
   if (given.length > 0) throw new UsageError(onSmallCluster(given));

@@ -91,6 +91,7 @@ export type Growth = NonNullable<StateFile['growth']>;
 export class State {
   readonly #runDir: RunDir;
   #data: StateFile;
+  #isDraft = false;
 
   private constructor(runDir: RunDir, data: StateFile) {
     this.#runDir = runDir;
@@ -135,6 +136,13 @@ export class State {
     });
     state.#save();
     return state;
+  }
+
+  /** A copy whose changes are not written: what the record would be. */
+  draft(): State {
+    const draft = new State(this.#runDir, this.#data);
+    draft.#isDraft = true;
+    return draft;
   }
 
   get token(): string {
@@ -265,6 +273,7 @@ export class State {
   }
 
   #save(): void {
+    if (this.#isDraft) return;
     const data: StateFile = { ...this.#data, folder: this.#runDir.identity };
     writePrivateFile(this.#runDir.stateFile, `${JSON.stringify(data, null, 2)}\n`);
   }

@@ -1,5 +1,5 @@
 import { numbered, type Addresses } from '../cluster/environment.ts';
-import { DEFAULT_SHAPE, mysqlServersOf } from '../cluster/shape.ts';
+import { isSmall, mysqlServersOf, type Shape } from '../cluster/shape.ts';
 
 export const PORTS = { http: 8080, admin: 9101, zookeeper: 2181, redis: 6379, mysql: 3306 };
 
@@ -12,28 +12,32 @@ export interface Passwords {
 }
 
 /**
- * The addresses of all stores of docker-compose.yml. The URLs contain passwords. Pure.
+ * The addresses of all stores of a compose file. The URLs contain passwords. Pure.
+ * @param shape of docker-compose.yml or docker-compose.small.yml
  * @param host the name or address of a service
  */
-export function addressesIn(secrets: Passwords, host: (service: string) => string): Addresses {
+export function addressesIn(secrets: Passwords, shape: Shape, host: (service: string) => string): Addresses {
   const mysql = (server: string, database: string): string =>
     `mysql://keymill:${secrets.mysqlPassword}@${host(server)}:${PORTS.mysql}/${database}`;
+  const servers = mysqlServersOf(shape.mysqlServers);
+  const keysServer = servers.find(({ isKeysServer }) => isKeysServer)?.name ?? '';
   return {
-    zookeeper: numbered('zookeeper', DEFAULT_SHAPE.zookeepers)
+    zookeeper: numbered('zookeeper', shape.zookeepers)
       .map((name) => `${host(name)}:${PORTS.zookeeper}`)
       .join(','),
-    zookeeperAuth: secrets.zookeeperAuth,
-    redis: numbered('redis', DEFAULT_SHAPE.redis).map((name) => ({
+    zookeeperAuth: isSmall(shape) ? undefined : secrets.zookeeperAuth,
+    redis: numbered('redis', shape.redis).map((name) => ({
       name,
       url: `redis://default:${secrets.redisPassword}@${host(name)}:${PORTS.redis}`,
     })),
-    keysDbs: numbered('keys-db', DEFAULT_SHAPE.keysDbs).map((name) => ({
+    keysDbs: numbered('keys-db', shape.keysDbs).map((name) => ({
       name,
-      url: mysql('mysql-keys', name.replaceAll('-', '_')),
+      url: mysql(keysServer, name.replaceAll('-', '_')),
     })),
-    urlsDbs: mysqlServersOf(DEFAULT_SHAPE.mysqlServers).flatMap(({ name, slots }) =>
-      slots === undefined ? [] : [{ name, slots, url: mysql(name, 'urls') }],
+    urlsDbs: servers.flatMap(({ name, slots, isKeysServer }) =>
+      slots === undefined ? [] : [{ name: isKeysServer ? 'urls-1' : name, slots, url: mysql(name, 'urls') }],
     ),
-    usersDb: { url: mysql('mysql-keys', 'users') },
+    usersDb: { url: mysql(keysServer, 'users') },
+    ...(isSmall(shape) && { keySource: 'counter' }),
   };
 }

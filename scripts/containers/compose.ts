@@ -2,6 +2,7 @@ import { createHash } from 'node:crypto';
 import { existsSync } from 'node:fs';
 import { join } from 'node:path';
 import { REPOSITORY, type RunDir } from '../cluster/run-dir.ts';
+import { DEFAULT_SHAPE, isSmall, type Shape } from '../cluster/shape.ts';
 import { command, tryCommand, type Docker } from './docker.ts';
 
 /** One container of the cluster in its present state. */
@@ -24,19 +25,29 @@ export interface Scale {
   readonly mappers: number;
 }
 
+/** The services, those first that need the others while they stop, as far as their order matters. */
+const FULL = { file: 'docker-compose.yml', stopping: [['haproxy', 'mapper'], ['producer']] } as const;
+/** Its mapper has the one published port, so that there can be only one. */
+const SMALL = { file: 'docker-compose.small.yml', stopping: [['mapper']] } as const;
+
 const UP_TIMEOUT_MS = 600_000;
 const DOWN_TIMEOUT_MS = 180_000;
 
 /**
- * Runs docker-compose 1.29 (Debian's) or the newer plugin, whichever is installed, on our file and one
- * project.
+ * Runs docker-compose 1.29 (Debian's) or the newer plugin, whichever is installed, on one of our files and
+ * one project.
  */
 export class Compose {
   readonly project: string;
   readonly envFile: string;
+  readonly shape: Shape;
+  readonly #kind: typeof FULL | typeof SMALL;
   readonly #docker: Docker;
 
-  constructor(docker: Docker, runDir: RunDir) {
+  /** @param shape of docker-compose.yml, or of docker-compose.small.yml */
+  constructor(docker: Docker, runDir: RunDir, shape = DEFAULT_SHAPE) {
+    this.shape = shape;
+    this.#kind = isSmall(shape) ? SMALL : FULL;
     this.#docker = docker;
     this.project = projectOf(runDir);
     this.envFile = envFileOf(runDir);
@@ -51,10 +62,13 @@ export class Compose {
     onLine: (line: string) => void,
     signal?: AbortSignal,
   ): Promise<void> {
-    await this.run(
-      ['up', '--detach', '--no-build', '--scale', `producer=${producers}`, '--scale', `mapper=${mappers}`],
-      { onLine, timeoutMs: UP_TIMEOUT_MS, ...(signal && { signal }) },
-    );
+    const scale =
+      this.#kind === SMALL ? [] : ['--scale', `producer=${producers}`, '--scale', `mapper=${mappers}`];
+    await this.run(['up', '--detach', '--no-build', ...scale], {
+      onLine,
+      timeoutMs: UP_TIMEOUT_MS,
+      ...(signal && { signal }),
+    });
   }
 
   /**
@@ -62,8 +76,8 @@ export class Compose {
    * @param isWiped whether to delete the data too
    */
   async down(isWiped: boolean): Promise<void> {
-    await this.run(['stop', 'haproxy', 'mapper'], { timeoutMs: DOWN_TIMEOUT_MS });
-    await this.run(['stop', 'producer'], { timeoutMs: DOWN_TIMEOUT_MS });
+    for (const services of this.#kind.stopping)
+      await this.run(['stop', ...services], { timeoutMs: DOWN_TIMEOUT_MS });
     await this.run(['down', '--remove-orphans', ...(isWiped ? ['--volumes'] : [])], {
       timeoutMs: DOWN_TIMEOUT_MS,
     });
@@ -71,7 +85,7 @@ export class Compose {
 
   async run(args: readonly string[], options: Parameters<typeof command>[2] = {}): Promise<string> {
     const [program, ...first] = await composeCommand();
-    const file = join(REPOSITORY, 'docker-compose.yml');
+    const file = join(REPOSITORY, this.#kind.file);
     return command(
       program ?? '',
       [...first, '--project-name', this.project, '--file', file, '--env-file', this.envFile, ...args],

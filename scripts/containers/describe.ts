@@ -1,6 +1,6 @@
 import type { ContainerClusterFile } from '../cluster/cluster-file.ts';
-import type { Addresses } from '../cluster/environment.ts';
-import { DEFAULT_SHAPE, mysqlServersOf } from '../cluster/shape.ts';
+import { numbered, type Addresses } from '../cluster/environment.ts';
+import { mysqlServersOf, type Shape } from '../cluster/shape.ts';
 import { addressesIn, PORTS } from './addresses.ts';
 import type { Container } from './compose.ts';
 import type { Secrets } from './secrets.ts';
@@ -13,6 +13,7 @@ type Member = ContainerClusterFile['producers'][number];
  */
 export function describeContainers(
   containers: readonly Container[],
+  shape: Shape,
   secrets: Secrets,
   publicUrl: string,
 ): ContainerClusterFile {
@@ -27,7 +28,7 @@ export function describeContainers(
       admin: `http://${address}:${PORTS.admin}`,
       container: name,
     }));
-  const stores = addressesIn(secrets, (service) => of(service)[0]?.address ?? '0.0.0.0');
+  const stores = addressesIn(secrets, shape, (service) => of(service)[0]?.address ?? '0.0.0.0');
   return {
     mappers: members('mapper').map((member) => ({
       ...member,
@@ -36,15 +37,15 @@ export function describeContainers(
     producers: members('producer'),
     zookeeper: {
       connect: stores.zookeeper,
-      auth: secrets.zookeeperAuth,
-      servers: ['zookeeper-1', 'zookeeper-2', 'zookeeper-3'].map((name, index) => ({
+      ...(stores.zookeeperAuth !== undefined && { auth: stores.zookeeperAuth }),
+      servers: numbered('zookeeper', shape.zookeepers).map((name, index) => ({
         id: index + 1,
         port: PORTS.zookeeper,
         container: nameOf(name),
       })),
     },
     redis: stores.redis.map((server) => ({ ...server, container: nameOf(server.name) })),
-    mysql: mysqlServersOf(DEFAULT_SHAPE.mysqlServers).map(({ name }) => ({
+    mysql: mysqlServersOf(shape.mysqlServers).map(({ name }) => ({
       name,
       port: PORTS.mysql,
       container: nameOf(name),
@@ -52,6 +53,7 @@ export function describeContainers(
     keysDbs: stores.keysDbs,
     urlsDbs: stores.urlsDbs,
     usersDb: stores.usersDb,
+    ...(stores.keySource !== undefined && { keySource: stores.keySource }),
     adminToken: secrets.adminToken,
     publicUrl,
   };

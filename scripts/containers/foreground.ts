@@ -67,7 +67,7 @@ function printSummary({ file, runDir, progress, isDetached }: Summary): void {
     `  curl -s ${file.publicUrl}/urls -H 'content-type: application/json' \\`,
     `    -d '{"long_url":"https://example.com/hello"}'`,
     '  ./scripts/keymill status',
-    '  ./scripts/up --containers --mappers 4 --detach',
+    ...(file.keySource === 'counter' ? [] : ['  ./scripts/up --containers --mappers 4 --detach']),
     isDetached
       ? '  ./scripts/down                 (keeps the data; --wipe deletes it)'
       : 'Ctrl-C stops the cluster and keeps the data.',

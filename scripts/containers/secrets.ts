@@ -2,8 +2,9 @@ import { randomBytes } from 'node:crypto';
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { storeVariables } from '../cluster/environment.ts';
+import { DEFAULT_SHAPE, SMALL_SHAPE } from '../cluster/shape.ts';
 import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
-import { addressesIn, PORTS, type Passwords } from './addresses.ts';
+import { addressesIn, type Passwords } from './addresses.ts';
 
 /** The secrets of a cluster in containers. Its data depends on them, so they never change. */
 export interface Secrets extends Passwords {
@@ -89,26 +90,16 @@ function ensureSecrets(runDir: RunDir, env: EnvFile): Secrets {
     frontCacheToken: ensure('frontCacheToken'),
   };
   // Producers and mappers read whole addresses, which contain the passwords.
-  const stores = storeVariables(addressesIn(secrets, (service) => service));
-  for (const [variable, value] of Object.entries(stores))
+  const full = storeVariables(addressesIn(secrets, DEFAULT_SHAPE, (service) => service));
+  for (const [variable, value] of Object.entries(full))
     writeSecret(join(runDir.secrets, fileOf(variable)), value);
-  const small = smallStores(secrets);
-  for (const [name, value] of Object.entries(small))
-    writeSecret(join(runDir.secrets, `small-${name}`), value);
+  const small = storeVariables(addressesIn(secrets, SMALL_SHAPE, (service) => service));
+  for (const [variable, value] of Object.entries(small))
+    if (value !== '') writeSecret(join(runDir.secrets, `small-${fileOf(variable)}`), value);
   // Somebody may have put the address of an S3 server there.
   const blobs = join(runDir.secrets, 'blobs');
   if (!existsSync(blobs)) writeSecret(blobs, BLOBS_IN_VOLUME);
   return secrets;
-}
-
-/** The same for docker-compose.small.yml. */
-function smallStores({ redisPassword, mysqlPassword }: Passwords): Readonly<Record<string, string>> {
-  const mysql = `mysql://keymill:${mysqlPassword}@mysql-1:${PORTS.mysql}`;
-  return {
-    redis: `redis-1=redis://default:${redisPassword}@redis-1:${PORTS.redis}`,
-    'urls-dbs': `urls-1:0-31=${mysql}/urls`,
-    'users-db': `${mysql}/users`,
-  };
 }
 
 /** `KEYMILL_KEYS_DBS` → `keys-dbs`. */

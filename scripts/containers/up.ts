@@ -12,6 +12,7 @@ import type { UpOptions } from '../cluster/options.ts';
 import type { ProgressLog } from '../cluster/progress-log.ts';
 import { untilNothingIsMissing } from '../cluster/readiness.ts';
 import { REPOSITORY, writePrivateFile, type RunDir } from '../cluster/run-dir.ts';
+import { DEFAULT_SHAPE, SMALL_SHAPE, type Shape } from '../cluster/shape.ts';
 import { reservePort } from '../servers/ports.ts';
 import { Compose, type Scale } from './compose.ts';
 import { addressesOfContainers, describeContainers } from './describe.ts';
@@ -23,7 +24,8 @@ import { ensureImages } from './stand-ins.ts';
 
 /** The file that marks the run folder of a cluster in containers. It names their engine. */
 const MARK = 'containers.json';
-const Mark = z.object({ host: z.string() });
+const Mark = z.object({ host: z.string(), small: z.boolean().default(false) });
+type Mark = z.infer<typeof Mark>;
 
 /** A cluster that `up --containers` has brought up. */
 export interface ContainerCluster {
@@ -32,8 +34,8 @@ export interface ContainerCluster {
   readonly file: ContainerClusterFile;
 }
 
-/** The engine of this run folder's cluster; undefined when the cluster does not consist of containers. */
-export function findContainerMark(runDir: RunDir): { host: string } | undefined {
+/** The engine and kind of this run folder's cluster; undefined when it does not consist of containers. */
+export function findContainerMark(runDir: RunDir): Mark | undefined {
   const path = join(runDir.path, MARK);
   return existsSync(path) ? parseJsonAs(Mark, readFileSync(path, 'utf8')) : undefined;
 }
@@ -52,34 +54,44 @@ export async function upContainers(
   options: UpOptions,
   { runDir, progress, signal }: UpContext,
 ): Promise<ContainerCluster> {
-  refuseOtherShape(options);
+  const mark = findContainerMark(runDir);
+  const isSmall = mark?.small ?? options.small;
+  refuseOtherShape(options, mark, isSmall);
   const report = (what: string): void => progress.line(what);
   runDir.make();
   const engine = await openEngine(report);
   const { docker } = engine;
   try {
-    await ensureImages(docker, { report, signal, only: ['zookeeper', 'redis', 'mariadb', 'haproxy'] });
+    await ensureImages(docker, {
+      report,
+      signal,
+      only: isSmall ? ['redis', 'mariadb'] : ['zookeeper', 'redis', 'mariadb', 'haproxy'],
+    });
     if (process.env['KEYMILL_IMAGE'] === undefined) await ensureOwnImage(docker, report, signal);
   } catch (error) {
     await engine.release();
     throw error;
   }
-  const compose = new Compose(docker, runDir);
+  const compose = new Compose(docker, runDir, shapeOf(isSmall));
   const settings = ensureSettings(compose.envFile, runDir, await publishDefaults(compose.envFile));
-  const before = findContainerMark(runDir) === undefined ? [] : await compose.containers();
+  const before = mark === undefined ? [] : await compose.containers();
   const count = (service: string): number =>
     before.filter((container) => container.service === service).length;
-  const scale: Scale = {
-    producers: options.producers ?? (count('producer') || 3),
-    mappers: options.mappers ?? (count('mapper') || 2),
-  };
+  const scale: Scale = isSmall
+    ? { producers: 0, mappers: 1 }
+    : {
+        producers: options.producers ?? (count('producer') || 3),
+        mappers: options.mappers ?? (count('mapper') || 2),
+      };
   writePrivateFile(
     join(runDir.path, MARK),
-    `${JSON.stringify({ host: docker.host, project: compose.project })}\n`,
+    `${JSON.stringify({ host: docker.host, project: compose.project, small: isSmall })}\n`,
   );
   progress.line('starting containers …');
   await compose.up(scale, () => undefined, signal);
-  progress.line(`${scale.producers} producers and ${scale.mappers} mappers started`);
+  progress.line(
+    isSmall ? 'the mapper is started' : `${scale.producers} producers and ${scale.mappers} mappers started`,
+  );
   await untilNothingIsMissing(
     async () => {
       const file = await describeNow(compose, settings);
@@ -112,7 +124,8 @@ export async function downContainers(
   const docker = mark === undefined ? found.docker : new Docker(mark.host);
   try {
     progress.line('stopping mappers, producers and servers …');
-    const compose = new Compose((await docker.answers()) ? docker : found.docker, runDir);
+    const shape = shapeOf(mark?.small ?? false);
+    const compose = new Compose((await docker.answers()) ? docker : found.docker, runDir, shape);
     await compose.down(isWiped);
     if (!isWiped) return;
     rmSync(join(runDir.path, MARK), { force: true });
@@ -122,8 +135,16 @@ export async function downContainers(
   }
 }
 
+function shapeOf(isSmall: boolean): Shape {
+  return isSmall ? SMALL_SHAPE : DEFAULT_SHAPE;
+}
+
 /** The compose file fixes the number of servers, so these options cannot change it. */
-function refuseOtherShape(options: UpOptions): void {
+function refuseOtherShape(options: UpOptions, mark: Mark | undefined, isSmall: boolean): void {
+  if (mark?.small === false && options.small)
+    throw new UsageError(
+      '--small: the cluster here is a full one. Leave the option out, or start from scratch: ./scripts/down --wipe',
+    );
   const given = (
     [
       ['--keys-dbs', options.keysDbs],
@@ -134,12 +155,18 @@ function refuseOtherShape(options: UpOptions): void {
       ['--faultable', options.faultable || undefined],
       ['--zookeeper-open', options.zookeeperOpen || undefined],
       ['--servers-only', options.serversOnly || undefined],
+      ...(isSmall
+        ? ([
+            ['--mappers', options.mappers],
+            ['--producers', options.producers],
+          ] as const)
+        : []),
     ] as const
   ).filter(([, value]) => value !== undefined);
   if (given.length > 0) {
     const names = given.map(([name]) => name).join(', ');
     throw new UsageError(
-      `${names}: with --containers docker-compose.yml says what runs; leave this option out`,
+      `${names}: with --containers ${isSmall ? 'docker-compose.small.yml' : 'docker-compose.yml'} says what runs; leave this option out`,
     );
   }
 }
@@ -177,7 +204,7 @@ async function publishDefaults(envFile: string): Promise<Record<string, string>>
 
 const PUBLISHED_TIMEOUT_MS = 30_000;
 
-/** Waits until haproxy reaches a mapper: it asks for a key, and only a mapper answers 404 or 302. */
+/** Waits until a mapper is reached: it asks for a key, and only a mapper answers 404 or 302. */
 async function untilPublished(url: string, signal: AbortSignal): Promise<void> {
   const probe = `${url}/${createHash('sha256').update(url).digest('base64url').slice(0, 8)}`;
   const deadline = performance.now() + PUBLISHED_TIMEOUT_MS;
@@ -204,5 +231,10 @@ export async function refreshClusterFile(runDir: RunDir, compose: Compose): Prom
 }
 
 async function describeNow(compose: Compose, { env, secrets }: Settings): Promise<ContainerClusterFile> {
-  return describeContainers(await compose.containers(), secrets, env['KEYMILL_PUBLIC_URL'] ?? '');
+  return describeContainers(
+    await compose.containers(),
+    compose.shape,
+    secrets,
+    env['KEYMILL_PUBLIC_URL'] ?? '',
+  );
 }

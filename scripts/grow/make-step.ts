@@ -1,13 +1,16 @@
+import { readdirSync } from 'node:fs';
 import { openKeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
 import { openPool } from '../../db/redis/pool.ts';
 import { readOperatorConfig } from '../../runtime/config/config.ts';
 import type { StoresConfig } from '../../runtime/config/stores.ts';
+import { messageOf } from '../../runtime/errors.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { prepareStores } from '../cluster/bring-up.ts';
 import { addressesOf, processEnvironment, type Addresses } from '../cluster/environment.ts';
 import { ClusterError } from '../cluster/errors.ts';
-import { startMysqlServers, type Launch } from '../cluster/servers.ts';
+import { outdatedMembers } from '../cluster/members.ts';
+import { startMysqlServers, startRedisOf, type Launch } from '../cluster/servers.ts';
 import type { Shape } from '../cluster/shape.ts';
 import type { Counts, State } from '../cluster/state.ts';
 import { stopRecorded } from '../cluster/stop.ts';
@@ -16,7 +19,7 @@ import { missingZooKeeperPackages } from '../servers/zookeeper.ts';
 import { resize } from './mariadb.ts';
 import { moveKeys } from './move-keys.ts';
 import { lowPools, type Unfinished } from './plan.ts';
-import { recordedOf, settle } from './settle.ts';
+import { recordedOf, refuseOutage, settle } from './settle.ts';
 import { recordedSteps, seePools } from './sight.ts';
 import { atLeast, MARIADB_SIZES, TARGET } from './target.ts';
 import type { StepName } from './steps.ts';
@@ -106,6 +109,7 @@ export async function makeStep({ step, way }: Unfinished, launch: Launch): Promi
   const { state } = launch;
   const change = CHANGES[step][way];
   recordedOf(state);
+  if (change.renews) await refuseOutageAhead(change, launch);
   await change.require?.(launch);
   state.recordGrowth({ unfinished: { step, way } });
   await change.record(launch);
@@ -120,6 +124,15 @@ export async function makeStep({ step, way }: Unfinished, launch: Launch): Promi
     launch,
   );
   state.recordGrowth(recordedSteps(state).size === 0 ? undefined : {});
+}
+
+/** @throws ClusterError before anything is written, when the step would have to restart the only mapper */
+async function refuseOutageAhead({ record }: Change, launch: Launch): Promise<void> {
+  if (recordedOf(launch.state).counts.mappers > 1) return;
+  const state = launch.state.draft();
+  await record({ ...launch, state });
+  const { counts, addresses } = recordedOf(state);
+  if (outdatedMembers(counts, addresses, { state }).length > 0) refuseOutage(counts);
 }
 
 function recordCounts(state: State, change: Partial<Counts>): void {
@@ -190,6 +203,7 @@ async function haveIssued(launch: Launch): Promise<boolean> {
 async function moveKeysHome(launch: Launch): Promise<void> {
   const { state, progress } = launch;
   const { shape, counts } = recordedOf(state);
+  await startDeadPools(launch);
   const surplus = surplusOf(state.processes(), shape, counts).filter(({ kind }) => kind === 'redis');
   if (surplus.length === 0) return;
   const names = ['redis-1', ...surplus.map(({ id }) => id)];
@@ -202,6 +216,33 @@ async function moveKeysHome(launch: Launch): Promise<void> {
   if (first === undefined) return;
   const moved = await moveKeys(ending, first);
   progress.line(`${moved} keys moved from ${ending.map(({ name }) => name).join(', ')} to ${first.name}`);
+}
+
+/**
+ * Starts the Redis servers again that are too many and have ended, by a crash or by a kill of this step:
+ * their files may have keys, which the audit would miss.
+ * @throws ClusterError naming one that does not start
+ */
+async function startDeadPools(launch: Launch): Promise<void> {
+  const { runDir, state } = launch;
+  const { shape } = recordedOf(state);
+  const dead = readdirSync(runDir.data).filter(
+    (id) =>
+      /^redis-\d+$/.test(id) &&
+      Number(id.replace('redis-', '')) > shape.redis &&
+      state.findRunning(id) === undefined,
+  );
+  for (const id of dead) {
+    try {
+      await startRedisOf(id, launch);
+    } catch (error) {
+      launch.signal.throwIfAborted();
+      throw new ClusterError(
+        `${id} has ended and does not start, and its files in ${runDir.dataOf(id)} may have keys: ${messageOf(error)}\n` +
+          'Mend it, then repeat: ./scripts/keymill grow --undo stores',
+      );
+    }
+  }
 }
 
 /** The addresses of a cluster of this shape, with only these Redis servers. */

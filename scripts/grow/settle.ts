@@ -77,9 +77,9 @@ export async function settle(
 }
 
 /** @throws ClusterError when nobody would serve while the only mapper is restarted */
-function refuseOutage({ mappers }: Counts): void {
+export function refuseOutage({ mappers }: Counts): void {
   if (mappers < 2)
     throw new ClusterError(
-      'mapper-1 must be restarted, and no other mapper would serve meanwhile. First: ./scripts/keymill grow --step mapper',
+      'mapper-1 must be restarted, and no other mapper would serve meanwhile. First: ./scripts/up --mappers 2 --detach',
     );
 }

@@ -1,4 +1,6 @@
+import { setTimeout as delay } from 'node:timers/promises';
 import { Option, type Command } from 'commander';
+import { monotonicMs } from '../../runtime/clock.ts';
 import { RefusedError, UsageError } from '../../runtime/terminal/errors.ts';
 import { ONE_JSON_DOCUMENT, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { explain } from '../cluster/advice.ts';
@@ -100,12 +102,35 @@ async function changeAlone(runDir: RunDir, options: GrowOptions, stopping: Abort
 
 async function changeNow(options: GrowOptions, launch: Launch): Promise<Plan> {
   for (;;) {
-    const plan = await planOf(launch);
+    const plan = await planWhenReady(options, launch);
     const next = choose(options, plan);
     if (next === undefined) return plan;
     launch.progress.line(`${next.way === 'undo' ? 'undoing ' : ''}${next.step} …`);
     await makeStep(next, launch);
     if (options.yes === undefined) return planOf(launch);
+  }
+}
+
+/** How long a part of a step that is done may be late before it keeps a later step waiting. */
+const LATE_MS = 20_000;
+const LOOK_EVERY_MS = 500;
+
+/**
+ * The plan, seen when all parts of earlier steps were ready, or some time later. On a busy machine one look
+ * may find a mapper that is late with its answer, or that has just begun to serve.
+ */
+async function planWhenReady({ step }: GrowOptions, launch: Launch): Promise<Plan> {
+  let shown = '';
+  for (const giveUpMs = monotonicMs() + LATE_MS; ;) {
+    const plan = await planOf(launch);
+    const late = plan.steps.find(({ name, state }) => name === plan.next && state === 'begun');
+    const isWaited = step !== undefined && late !== undefined && late.name !== step;
+    const isHalfDone = launch.state.growth?.unfinished !== undefined;
+    if (!isWaited || isHalfDone || monotonicMs() > giveUpMs) return plan;
+    if (late.why !== shown) launch.progress.line(`waiting: ${late.why} …`);
+    shown = late.why ?? '';
+    await delay(LOOK_EVERY_MS, undefined, { signal: launch.signal }).catch(() => undefined);
+    launch.signal.throwIfAborted();
   }
 }
 
@@ -118,7 +143,12 @@ function choose({ step, undo }: GrowOptions, plan: Plan): Unfinished | undefined
   const wanted = plan.steps.find(({ name }) => name === step);
   if (wanted === undefined) return plan.next === undefined ? undefined : { step: plan.next, way: 'grow' };
   if (wanted.state === 'done') return undefined;
-  if (wanted.name !== plan.next) throw new RefusedError(`${wanted.name} must wait: ${wanted.why}`);
+  if (wanted.name !== plan.next) {
+    const lack = plan.steps.find(({ name }) => name === plan.next)?.why;
+    throw new RefusedError(
+      `${wanted.name} must wait: ${wanted.why}${lack === undefined ? '' : `, because ${lack}`}`,
+    );
+  }
   return { step: wanted.name, way: 'grow' };
 }
 

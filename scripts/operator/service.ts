@@ -12,6 +12,8 @@ import {
 } from '../../runtime/terminal/terminal.ts';
 import { parseUpOptions } from '../cluster/options.ts';
 import { REPOSITORY, RunDir } from '../cluster/run-dir.ts';
+import { otherNumbers, type WantedShape } from '../cluster/shape.ts';
+import { State } from '../cluster/state.ts';
 import { forgetServiceSettings, settingsIn } from '../cluster/service-settings.ts';
 import { cloneLineOf, formatSettings, formatUnit, isOurUnit, optionsOf } from './service-unit.ts';
 import {
@@ -113,6 +115,7 @@ async function install(terminal: Terminal, upOptions: readonly string[], options
   const hasChanged = writeText(files.unit, unit, 0o644);
   const isStarted = options.root === undefined && options.start !== false;
   if (options.root === undefined) {
+    noteOtherNumbers(terminal, parsed, runDirOf(files));
     giveClusterTo(owner, runDirOf(files));
     await systemctl(['daemon-reload']);
     await systemctl(['enable', name]);
@@ -240,6 +243,18 @@ function noteUnused(terminal: Terminal, { settings }: ServiceFiles, variables: R
     note(
       terminal,
       `${names.join(', ')} of this shell: not used, because ${settings} exists; change it there`,
+    );
+}
+
+/** Numbers of servers count at the first start only: the data depend on them. */
+function noteOtherNumbers(terminal: Terminal, wanted: WantedShape, runDir: RunDir): void {
+  const { shape, isEstablished = false } = State.find(runDir) ?? {};
+  const others = shape === undefined || !isEstablished ? [] : otherNumbers(wanted, shape);
+  if (others.length > 0)
+    note(
+      terminal,
+      `${others.join(' ')}: not used, because there is a cluster with other numbers of servers. ` +
+        `To change them: ./scripts/up --detach ${others.join(' ')}`,
     );
 }
 

@@ -3,6 +3,7 @@ import { request } from 'node:http';
 import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
 import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { DEFAULT_SHAPE, isSmall, type Shape } from '../../scripts/cluster/shape.ts';
 import { Compose, type Container } from '../../scripts/containers/compose.ts';
 import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { ensureSettings } from '../../scripts/containers/secrets.ts';
@@ -18,20 +19,23 @@ const QUARANTINE_MS = 10_000;
 export class ContainerTestCluster {
   readonly commands: TestCluster;
   readonly runDir: RunDir;
+  readonly #shape: Shape;
   #engine: Engine | undefined;
   #compose: Compose | undefined;
   #file: ContainerClusterFile | undefined;
 
-  constructor(name: string) {
+  /** @param shape of `up --containers`, or of `up --small --containers` */
+  constructor(name: string, shape = DEFAULT_SHAPE) {
+    this.#shape = shape;
     this.commands = new TestCluster(name);
     this.runDir = new RunDir(this.commands.runDir);
   }
 
   async up(): Promise<void> {
     this.#engine = await openEngine(() => undefined);
-    this.#compose = new Compose(this.engine.docker, this.runDir);
+    this.#compose = new Compose(this.engine.docker, this.runDir, this.#shape);
     ensureSettings(this.compose.envFile, this.runDir, { KEYMILL_QUARANTINE_MS: String(QUARANTINE_MS) });
-    await this.commands.must('up', '--containers', '--detach');
+    await this.commands.must('up', '--containers', '--detach', ...(isSmall(this.#shape) ? ['--small'] : []));
     await this.describe();
   }
 

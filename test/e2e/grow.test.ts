@@ -1,7 +1,9 @@
+import { readFileSync } from 'node:fs';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { POOL_KEY } from '../../db/redis/redis-keys.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
+import { SMALL_SHAPE } from '../../scripts/cluster/shape.ts';
 import { State } from '../../scripts/cluster/state.ts';
 import type { Plan } from '../../scripts/grow/plan.ts';
 import { STEPS, type StepName } from '../../scripts/grow/steps.ts';
@@ -9,6 +11,7 @@ import { signalProcess } from '../../scripts/servers/identity.ts';
 import { createRandom } from '../../runtime/random.ts';
 import type { DrillReport } from '../../drills/report.ts';
 import { IS_LONG } from '../long.ts';
+import { until } from '../until.ts';
 import { TestCluster } from './cluster.ts';
 
 interface Audit {
@@ -64,6 +67,22 @@ describe('growing a small cluster', function () {
   const isDone = ({ steps }: Plan, name: StepName): boolean =>
     steps.find((step) => step.name === name)?.state === 'done';
 
+  /** One look at a mapper that is busy, or has just begun to serve, keeps no step waiting. */
+  async function laterWithALateMapper(step: StepName): Promise<void> {
+    const mapper = record().findRunning('mapper-2');
+    if (mapper === undefined) throw new Error('mapper-2 does not run');
+    signalProcess(mapper, 'SIGSTOP');
+    const { done, output } = cluster.start('keymill', 'grow', '--step', step);
+    try {
+      await until('the step to wait', () => output().includes('mapper-2 is not ready'), {
+        timeoutMs: 30_000,
+      });
+    } finally {
+      signalProcess(mapper, 'SIGCONT');
+    }
+    expect(await done, output()).to.include({ code: 0 });
+  }
+
   it(`a step that was killed is repeated, and undone (seed ${seed})`, async () => {
     await expectServed();
     const before = cluster.file;
@@ -71,6 +90,8 @@ describe('growing a small cluster', function () {
     expect(isDone(await plan('--step', 'mapper'), 'mapper')).to.equal(true);
     expect(cluster.file.mappers.map(({ id }) => id)).to.deep.equal(['mapper-1', 'mapper-2']);
     await expectServed();
+    await laterWithALateMapper('memory');
+    await cluster.keymill('grow', '--undo', 'memory');
     await killed(1_000, '--step', 'memory');
     expect(isDone(await plan('--step', 'memory'), 'memory')).to.equal(true);
     expect(cluster.file.mysql).to.deep.equal(before.mysql);
@@ -111,17 +132,19 @@ describe('growing a small cluster', function () {
     beginStores();
     await cluster.must('up', '--detach');
     expect(cluster.file.mappers, 'a half-done step restarts nobody').to.deep.equal(before);
-    const [first, , third] = cluster.file.redis.map(({ url }) => new Redis(url, { lazyConnect: true }));
+    const [first, second, third] = cluster.file.redis.map(({ url }) => new Redis(url, { lazyConnect: true }));
     try {
+      await second?.lpush(POOL_KEY, links[1] ?? '');
+      second?.disconnect();
       await third?.lpush(POOL_KEY, links[0] ?? '');
+      third?.disconnect();
       const gone = record().findRunning('redis-2');
       if (gone !== undefined) signalProcess(gone, 'SIGKILL');
       await plan('--undo', 'stores');
-      expect(await first?.lrange(POOL_KEY, 0, -1)).to.deep.equal([links[0]]);
+      expect(await first?.lrange(POOL_KEY, 0, -1)).to.have.members(links.slice(0, 2));
       await first?.del(POOL_KEY);
     } finally {
       first?.disconnect();
-      third?.disconnect();
     }
     expect(cluster.file.redis).to.have.lengthOf(1);
     expect(cluster.file.mappers).to.deep.equal(before);
@@ -135,6 +158,26 @@ describe('growing a small cluster', function () {
     const small = await cluster.run('keymill', 'grow', '--undo');
     expect(small).to.include({ code: 1 });
     expect(small.stderr).to.include('the cluster is a small one');
+    // A person has ended the second mapper, and the first one has the settings of a larger cluster.
+    const config = record().configOf('mapper-1') ?? '';
+    record().recordConfig('mapper-1', 'those of a larger cluster');
+    for (const [step, made] of [
+      ['memory', (): void => record().recordSetup({ memory: 'full' })],
+      ['zookeeper', (): void => record().recordShape({ ...SMALL_SHAPE, zookeepers: 3 })],
+    ] as const) {
+      record().recordGrowth({});
+      made();
+      const before = readFileSync(new RunDir(cluster.runDir).stateFile, 'utf8');
+      const alone = await cluster.run('keymill', 'grow', '--undo', step);
+      expect(alone).to.include({ code: 2 });
+      expect(alone.stderr).to.include('no other mapper would serve meanwhile');
+      const { up: _, ...after } = JSON.parse(readFileSync(new RunDir(cluster.runDir).stateFile, 'utf8'));
+      expect(after).to.deep.equal(JSON.parse(before));
+      record().recordSetup({ memory: 'small' });
+      record().recordShape(SMALL_SHAPE);
+    }
+    record().recordGrowth(undefined);
+    record().recordConfig('mapper-1', config);
   });
 
   if (!IS_LONG) return;

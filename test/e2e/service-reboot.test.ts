@@ -75,8 +75,16 @@ if (IS_LONG)
     it('comes back after a reboot, with its links', async () => {
       await machine.reboot();
       await untilFollowed('boot-1');
-      const status = JSON.parse(await keymill('service status --json; true')) as object;
-      expect(status).to.include({ active: 'active', restarts: 0 });
+      // A link is followed before all is ready, which is when the service counts as active.
+      await until(
+        'the service to be active',
+        async () => {
+          const status = JSON.parse(await keymill('service status --json; true')) as object;
+          expect(status).to.include({ active: 'active', restarts: 0 });
+          return true;
+        },
+        PATIENCE,
+      );
     });
 
     it('leaves a cluster alone that its owner has stopped', async () => {

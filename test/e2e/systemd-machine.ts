@@ -21,6 +21,8 @@ const PACKAGES = [
   'mariadb-client-core',
   'redis-tools',
 ];
+/** The longest, `service install`, returns when a whole cluster is ready. */
+const COMMAND_MS = 300_000;
 /** Where the clone is on the machine. Its owner is the user `links`. */
 export const CLONE = '/srv/keymill';
 const USER_ID = 1000;
@@ -103,7 +105,7 @@ export class SystemdMachine implements AsyncDisposable {
     const target = String(this.#processId());
     const inside = ['env', '-i', 'PATH=/usr/sbin:/usr/bin:/sbin:/bin', 'HOME=/root', 'sh', '-c', command];
     const { stdout } = await run('nsenter', ['--target', target, '--all', '--root', '--wd', ...inside], {
-      timeout: 120_000,
+      timeout: COMMAND_MS,
     });
     return stdout;
   }

@@ -128,6 +128,27 @@ describe('scripts/service', () => {
     }
   });
 
+  it('keeps the numbers of servers that a person has changed since the first start', async () => {
+    const servers = ['--redis', '3', '--keys-dbs=2', '--zookeepers', '1', '--mysql-servers=3'];
+    const options = [...servers, '--zookeeper-open', '--mappers', '3'];
+    const cases: [record: (state: State) => void, call: string][] = [
+      // A first start that failed has left a shape, and no data.
+      [(state) => state.recordShape(SHAPE), `up ${options.join(' ')} --detach`],
+      [
+        (state) => {
+          state.recordShape(SHAPE);
+          state.recordEstablished();
+        },
+        'up --zookeeper-open --mappers 3 --detach',
+      ],
+    ];
+    for (const [record, call] of cases) {
+      using service = new ServiceUnderTest(options, 'exit 0', record);
+      await until('readiness', () => service.linesOf('told').length > 0);
+      expect(service.linesOf('calls')).to.deep.equal([call]);
+    }
+  });
+
   it('keeps the shape of a cluster that has grown since the first start, when all of it has ended', async () => {
     using service = new ServiceUnderTest(['--small']);
     await until('readiness', () => service.linesOf('told').length > 0);

@@ -4,6 +4,7 @@ import { UsageError } from '../../runtime/terminal/errors.ts';
 import {
   DEFAULT_SHAPE,
   mysqlServersOf,
+  otherNumbers,
   refuseWhileGrowing,
   resolveShape,
   SMALL_SHAPE,
@@ -16,6 +17,14 @@ const NOTHING = {
   zookeepers: undefined,
   mysqlServers: undefined,
 };
+
+describe('otherNumbers', () => {
+  it('are those that differ from the shape, as options', () => {
+    expect(
+      otherNumbers({ ...NOTHING, redis: 6, keysDbs: DEFAULT_SHAPE.keysDbs }, DEFAULT_SHAPE),
+    ).to.deep.equal(['--redis 6']);
+  });
+});
 
 describe('mysqlServersOf', () => {
   it('gives one server to the keys, and one to each half of the slots', () => {
