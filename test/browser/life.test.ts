@@ -163,6 +163,11 @@ for (const setting of SETTINGS)
       await person.press('Restore');
       await person.hears('Restored.');
       expect((await send('GET', `${site.mapper.url}/${key}`)).status).to.equal(302);
+      await person.follow('My links');
+      await person.tick(`Choose brought-${nameOf(setting)}`);
+      await person.press('Delete');
+      await person.hears('1 link deleted');
+      expect(await person.page.getByText('Brought along').count()).to.equal(0);
     }
 
     async function leaves(person: Person, email: string): Promise<void> {

@@ -74,6 +74,33 @@ for (const setting of SETTINGS)
       await strict.stop();
     });
 
+    it('are told to come back when the stores are away', async () => {
+      const nowhere = 'mysql://nobody:x@127.0.0.1:9/nowhere';
+      const cut = await site.world.start({
+        ...site.settings,
+        stores: {
+          urlsDbs: site.world.urls.map((server) => ({ ...server, url: nowhere })),
+          usersDb: { url: nowhere },
+        },
+      });
+      const key = await site.link({});
+      const person = await site.arrive(setting, 'away', { url: cut.url });
+      await person.goTo(`/${key}`, 503);
+      await person.look('link');
+      await person.goTo('/');
+      await person.type('Long address', site.elsewhere.url('/later'));
+      await person.press('Shorten');
+      await person.page.getByRole('alert').first().waitFor();
+      await person.look('front');
+      await person.goTo('/login');
+      await person.type('Email', 'ana@example.com');
+      await person.type('Password', PASSWORD);
+      await person.press('Sign in');
+      await person.page.getByRole('alert').first().waitFor();
+      await person.look('sign-in');
+      await cut.stop();
+    });
+
     it('see a picture and open its original', async () => {
       const cookie = await site.people.session(await site.people.person());
       const bytes = randomPng({ width: 300, height: 200 });
