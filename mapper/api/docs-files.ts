@@ -27,6 +27,7 @@ const SWAGGER_FILES: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 };
 
+/** Swagger UI replaces what stands in its element. */
 export const PAGE = toFile(
   'text/html; charset=utf-8',
   `<!doctype html>
@@ -42,13 +43,12 @@ export const PAGE = toFile(
   </head>
   <body>
     <header class="top"><a class="brand" href="/">${LOGO.text}Keymill</a></header>
-    <noscript>
-      <main>
+    <div id="swagger-ui">
+      <main class="first">
         <h1>API</h1>
-        <p>This page needs JavaScript. <a href="/openapi.json">The document</a> does not.</p>
+        <p>A script shows it here. Without scripts there is <a href="/openapi.json">the document</a>.</p>
       </main>
-    </noscript>
-    <div id="swagger-ui"></div>
+    </div>
     <script src="/docs/swagger-ui-bundle.js"></script>
     <script src="/docs/init.js"></script>
   </body>
@@ -94,9 +94,9 @@ const STYLE = `${COLOURS}
 body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
 .top { padding: 0.5rem 1rem; background: var(--card); border-bottom: 1px solid var(--hair); }
 .brand { display: inline-flex; align-items: center; gap: 0.5rem; min-height: 2.75rem; font-weight: 700; color: inherit; text-decoration: none; }
-.brand svg, noscript a { color: var(--main); }
+.brand svg, main.first a { color: var(--main); }
 :focus-visible { outline: 3px solid var(--main) !important; outline-offset: 2px !important; }
-noscript main { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; }
+main.first { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; }
 .swagger-ui .info { margin: 2rem 0 1rem; }
 .swagger-ui .info li { margin: 0.4rem 0; line-height: 1.5; }
 .swagger-ui .scheme-container .schemes > .schemes-server-container { display: none; }
