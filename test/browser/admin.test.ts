@@ -1,11 +1,11 @@
 import { expect } from 'chai';
 import { send } from '../mapper/client.ts';
-import { DESK, nameOf, SETTINGS } from './setting.ts';
+import { DESK, nameOf, PATIENCE, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 for (const setting of SETTINGS)
   describe(`an administrator (${nameOf(setting)})`, function () {
-    this.timeout(120_000);
+    this.timeout(120_000 * PATIENCE);
     const site = useSite();
 
     it('reads a report, blocks the link, lets it be followed again, and shuts out its owner', async () => {

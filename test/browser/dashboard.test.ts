@@ -5,10 +5,10 @@ import { ADMIN_TOKEN } from '../admin-token.ts';
 import { startPlayed } from '../runtime/dashboard/played-dashboard.ts';
 import { testBrowser } from './chromium.ts';
 import { Person } from './person.ts';
-import { DESK } from './setting.ts';
+import { DESK, PATIENCE } from './setting.ts';
 
 describe('the dashboard in a browser', function () {
-  this.timeout(30_000);
+  this.timeout(30_000 * PATIENCE);
   let admin: Admin;
   let context: BrowserContext;
 

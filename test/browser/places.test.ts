@@ -2,11 +2,11 @@ import { expect } from 'chai';
 import type { Person } from './person.ts';
 import { furnish, type Furnished } from './furnish.ts';
 import { placesOf, type Place } from './places.ts';
-import { DESK, nameOf, SETTINGS, type Setting } from './setting.ts';
+import { DESK, nameOf, PATIENCE, type Setting, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 describe('every page', function () {
-  this.timeout(180_000);
+  this.timeout(180_000 * PATIENCE);
   const site = useSite();
   let found: Furnished;
 

@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { DESK } from './setting.ts';
+import { DESK, PATIENCE } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 const CODE = 'held-back';
@@ -9,7 +9,7 @@ const FILE = `code,url\n${CODE},https://example.com/1\nnot-held-back,https://exa
 const A_PAUSE_MS = 6_000;
 
 describe('the page of an import that takes long', function () {
-  this.timeout(60_000);
+  this.timeout(60_000 * PATIENCE);
   const site = useSite();
 
   it('asks how far it is, says it, pauses when it is told to, and leads to the result', async () => {

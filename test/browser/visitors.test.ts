@@ -3,7 +3,7 @@ import { createToken } from '../../mapper/auth/secrets.ts';
 import { PASSWORD } from '../mapper/api/people.ts';
 import { randomPng } from '../mapper/images/pictures.ts';
 import { NO_LIMITS } from '../mapper/world.ts';
-import { SETTINGS, nameOf } from './setting.ts';
+import { nameOf, PATIENCE, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 /** A password of a link. */
@@ -11,7 +11,7 @@ const OPEN_SESAME = 'open sesame';
 
 for (const setting of SETTINGS)
   describe(`those who follow links (${nameOf(setting)})`, function () {
-    this.timeout(60_000);
+    this.timeout(60_000 * PATIENCE);
     const site = useSite();
 
     it('give the password of a link: first a wrong one, then the right one', async () => {
