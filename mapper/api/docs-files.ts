@@ -1,6 +1,8 @@
 import { createHash } from 'node:crypto';
 import { readFile } from 'node:fs/promises';
 import { fileURLToPath } from 'node:url';
+import { COLOURS } from '../../runtime/style-text.ts';
+import { LOGO } from '../http/page.ts';
 
 /** A file of `/docs`, as it is answered. */
 export interface DocsFile {
@@ -25,6 +27,7 @@ const SWAGGER_FILES: Readonly<Record<string, string>> = {
   'favicon-32x32.png': 'image/png',
 };
 
+/** Swagger UI replaces what stands in its element. */
 export const PAGE = toFile(
   'text/html; charset=utf-8',
   `<!doctype html>
@@ -39,8 +42,13 @@ export const PAGE = toFile(
     <link rel="icon" href="/docs/favicon-32x32.png">
   </head>
   <body>
-    <div id="swagger-ui"></div>
-    <noscript><p>This page needs JavaScript. <a href="/openapi.json">The document</a> does not.</p></noscript>
+    <header class="top"><a class="brand" href="/">${LOGO.text}Keymill</a></header>
+    <div id="swagger-ui">
+      <main class="first">
+        <h1>API</h1>
+        <p>A script shows it here. Without scripts there is <a href="/openapi.json">the document</a>.</p>
+      </main>
+    </div>
     <script src="/docs/swagger-ui-bundle.js"></script>
     <script src="/docs/init.js"></script>
   </body>
@@ -49,6 +57,9 @@ export const PAGE = toFile(
 );
 
 /**
+ * Without `deepLinking`: it puts links into buttons, which readers of screens cannot use.
+ * The headings of groups are of the third and fourth level, below one of the first. What stands above them is
+ * in no landmark.
  * Without `validatorUrl: null` the page would send the document to a validator of another site. A request
  * that is tried goes to the mapper of this page: the policy of the page allows no other origin, and the
  * public one may be spelled in another way, as localhost is.
@@ -62,9 +73,14 @@ SwaggerUIBundle({
   url: '/openapi.json',
   dom_id: '#swagger-ui',
   validatorUrl: null,
-  deepLinking: true,
   defaultModelsExpandDepth: 0,
   displayRequestDuration: true,
+  onComplete: () => {
+    for (const heading of document.querySelectorAll('h3.opblock-tag, .models h4')) heading.setAttribute('aria-level', '2');
+    const about = document.querySelector('.information-container');
+    about?.setAttribute('role', 'region');
+    about?.setAttribute('aria-label', 'About');
+  },
   requestInterceptor: (request) => {
     const { pathname, search } = new URL(request.url, location.href);
     request.url = location.origin + pathname + search;
@@ -73,9 +89,14 @@ SwaggerUIBundle({
 });
 `;
 
-/** There is one server, so there is nothing to choose. */
-const STYLE = `body { margin: 0; }
-noscript p { margin: 2rem; font: 1rem/1.5 sans-serif; }
+/** The head of the page is that of our other pages. There is one server, so there is nothing to choose. */
+const STYLE = `${COLOURS}
+body { margin: 0; background: var(--paper); color: var(--ink); font: 1rem/1.5 system-ui, sans-serif; }
+.top { padding: 0.5rem 1rem; background: var(--card); border-bottom: 1px solid var(--hair); }
+.brand { display: inline-flex; align-items: center; gap: 0.5rem; min-height: 2.75rem; font-weight: 700; color: inherit; text-decoration: none; }
+.brand svg, main.first a { color: var(--main); }
+:focus-visible { outline: 3px solid var(--main) !important; outline-offset: 2px !important; }
+main.first { max-width: 60rem; margin: 0 auto; padding: 1.5rem 1rem; }
 .swagger-ui .info { margin: 2rem 0 1rem; }
 .swagger-ui .info li { margin: 0.4rem 0; line-height: 1.5; }
 .swagger-ui .scheme-container .schemes > .schemes-server-container { display: none; }
@@ -84,6 +105,16 @@ noscript p { margin: 2rem; font: 1rem/1.5 sans-serif; }
 .swagger-ui .opblock-tag { flex-wrap: wrap; gap: 0.25rem 1rem; }
 .swagger-ui .opblock-tag small { padding: 0; flex: 1 1 20rem; }
 .swagger-ui .opblock-tag button { margin-left: auto; }
+.swagger-ui .opblock .opblock-summary .opblock-summary-method { color: var(--card) !important; background: var(--ink) !important; text-shadow: none; }
+.swagger-ui .info .title small pre { color: var(--card) !important; }
+.swagger-ui .info .title small, .swagger-ui .info .title small.version-stamp { background: var(--ink) !important; }
+.swagger-ui .info a, .swagger-ui .info .url, .swagger-ui .link, .swagger-ui a.nostyle:hover { color: var(--main) !important; }
+.swagger-ui .opblock .opblock-summary:focus-within .view-line-link { width: 18px; margin: 0 5px; }
+.swagger-ui .btn.authorize { color: var(--good) !important; border-color: var(--good); }
+.swagger-ui .btn.authorize svg { fill: var(--good); }
+@media (prefers-reduced-motion: reduce) {
+  *, ::before, ::after { transition: none !important; animation: none !important; scroll-behavior: auto !important; }
+}
 @media (max-width: 600px) {
   .swagger-ui .opblock-tag { font-size: 1.25rem; }
   .swagger-ui .opblock-tag small { order: 3; flex-basis: 100%; }

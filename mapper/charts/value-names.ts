@@ -29,6 +29,7 @@ const NAMES = {
 export function nameOfValue(by: keyof typeof WORDS, value: string): string {
   if (value === NO_VALUE) return WORDS[by].nothing;
   if (value === OTHER_VALUES) return 'All others';
+  if (by === 'device') return value.charAt(0).toUpperCase() + value.slice(1);
   if (by !== 'country' && by !== 'language') return value;
   try {
     return NAMES[by].of(value) ?? value;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { html, trusted, type Html } from './html.ts';
-import { LOOK, shortenStyle } from './style-text.ts';
+import { shortenStyle } from '../../runtime/style-text.ts';
+import { LOOK } from './style-text.ts';
 
 /* The frame of a page for those who follow links. It has no script, and loads nothing. */
 

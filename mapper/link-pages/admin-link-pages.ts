@@ -83,7 +83,7 @@ function searchForm(given: Readonly<Record<string, string>>): Html {
   const text = (name: string, label: string, placeholder: string): Html =>
     html`<div class="field"><label for="field-${name}">${label}</label><input id="field-${name}" name="${name}" value="${given[name] ?? ''}" placeholder="${placeholder}" maxlength="254" autocomplete="off"></div>`;
   return html`<form method="get" action="/admin/links" class="search" role="search">
-${text('q', 'Search', 'title, target or key')}
+${text('q', 'Search', 'title, target, key')}
 ${text('host', 'Host', 'example.com')}
 ${text('owner', 'Owner', 'email or id')}
 ${text('unique_id', 'Key', 'QFXOHkP7')}

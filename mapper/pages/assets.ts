@@ -3,7 +3,8 @@ import { readFileSync } from 'node:fs';
 import { promisify } from 'node:util';
 import { brotliCompress, constants, gzip } from 'node:zlib';
 import { acceptedWeight } from '../http/accepted-weight.ts';
-import { LOOK, shortenStyle } from '../http/style-text.ts';
+import { shortenStyle } from '../../runtime/style-text.ts';
+import { LOOK } from '../http/style-text.ts';
 
 /** A file that pages load. */
 interface Asset {

@@ -74,7 +74,7 @@ export interface Column {
   readonly hasButtons?: boolean;
 }
 
-/** A table that scrolls by itself where it is too wide. @param caption what it shows */
+/** A table; on a narrow screen each row is a list. @param caption what it shows */
 export function table(
   caption: string,
   columns: readonly Column[],
@@ -89,10 +89,12 @@ export function table(
   const classes = columns.map(({ isNumber, hasButtons }) =>
     hasButtons === true ? 'end' : isNumber === true && 'number',
   );
+  // Where the table is too wide, each cell says what it is, instead of its column.
+  const labels = columns.map(({ label, hasButtons }) => hasButtons !== true && label);
   const body = rows.map(
     (cells) =>
       html`<tr>
-        ${cells.map((cell, at) => html`<td ${attributes({ class: classes[at] })}>${cell}</td>`)}
+        ${cells.map((cell, at) => html`<td ${attributes({ class: classes[at], 'data-label': labels[at] })}>${cell}</td>`)}
       </tr>`,
   );
   const seen = attributes({ class: !isCaptionSeen && 'unseen' });

@@ -23,6 +23,13 @@ const WAYS_OUT: Readonly<Partial<Record<number, string>>> = {
   503: 'Try again in a few seconds.',
 };
 
+/** What people read instead of what programs are told. */
+const DETAILS: Readonly<Record<string, string>> = {
+  'foreign-origin': 'This form was not sent by a page of this service. Open the page here and send it again.',
+  // A session may do all but this.
+  'missing-scope': 'This page is for administrators.',
+};
+
 /** What people read above a problem. */
 export function headingOf({ status }: Problem): string {
   return HEADINGS[status] ?? 'This did not work';
@@ -32,10 +39,7 @@ export function headingOf({ status }: Problem): string {
 export function problemPage(problem: Problem): Page {
   const heading = headingOf(problem);
   const wayOut = WAYS_OUT[problem.status];
-  const detail =
-    problem.code === 'foreign-origin'
-      ? 'This form was not sent by a page of this service. Open the page here and send it again.'
-      : problem.message;
+  const detail = DETAILS[problem.code] ?? problem.message;
   return {
     title: heading,
     status: problem.status,

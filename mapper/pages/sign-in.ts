@@ -45,7 +45,7 @@ export function addSignInPages(pages: PageRoutes): void {
         const { form: fields } = request;
         const names = { first_name: given(fields, 'first_name'), last_name: given(fields, 'last_name') };
         const { body } = await request.call('signUp', { body: { ...credentialsOf(fields), ...names } });
-        return signInNew(request, (body as { email: string }).email);
+        return signInNew(request, BigInt((body as { user_id: string }).user_id));
       },
       (state) => signUpPage(state, site),
     ),
@@ -67,10 +67,9 @@ async function signIn({ form: fields, call }: FormRequest) {
  * The session of an account that was made just now. It was counted with the account. The account is there,
  * whatever is wrong from here on: no fault may look as if it were not.
  */
-async function signInNew({ form: fields, services }: FormRequest, email: string) {
+async function signInNew({ services }: FormRequest, userId: bigint) {
   try {
-    const { session } = await services.accounts.signIn(email, fields.get('password') ?? '');
-    return { location: HOME, session };
+    return { location: HOME, session: await services.accounts.signInNew(userId) };
   } catch (error) {
     if (!(error instanceof Problem)) throw error;
     return { location: '/login?done=signedup' };

@@ -3,7 +3,8 @@ import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import { escapeHtml } from '../http/html.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
-import { LOOK, shortenStyle } from '../http/style-text.ts';
+import { shortenStyle } from '../../runtime/style-text.ts';
+import { LOOK } from '../http/style-text.ts';
 import { VISITOR_TEXTS } from '../http/visitor-texts.ts';
 
 const TEXTS = VISITOR_TEXTS.image;

@@ -1,6 +1,7 @@
 import { createHash } from 'node:crypto';
 import { readFileSync } from 'node:fs';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
+import { COLOURS, shortenStyle } from '../style-text.ts';
 import type { AssetPaths } from './page.ts';
 
 /** A file of the page. Its path changes with its content, so browsers keep it for ever. */
@@ -22,17 +23,21 @@ export const ASSETS_PATH = '/dashboard/static/';
 
 /** Reads and compresses the files: some milliseconds. It is done when the page is first asked for. */
 export function readAssets(): Assets {
-  const style = readAsset('dashboard.css', 'text/css; charset=utf-8');
-  const script = readAsset('dashboard.js', 'text/javascript; charset=utf-8');
-  const icon = readAsset('icon.svg', 'image/svg+xml');
+  const look = COLOURS + shortenStyle(read('dashboard.css').toString());
+  const style = toAsset('dashboard.css', 'text/css; charset=utf-8', Buffer.from(look));
+  const script = toAsset('dashboard.js', 'text/javascript; charset=utf-8', read('dashboard.js'));
+  const icon = toAsset('icon.svg', 'image/svg+xml', read('icon.svg'));
   return {
     paths: { style: style.path, script: script.path, icon: icon.path },
     all: [style, script, icon],
   };
 }
 
-function readAsset(name: string, type: string): Asset {
-  const plain = readFileSync(new URL(`assets/${name}`, import.meta.url));
+function read(name: string): Buffer {
+  return readFileSync(new URL(`assets/${name}`, import.meta.url));
+}
+
+function toAsset(name: string, type: string, plain: Buffer): Asset {
   const hash = createHash('sha256').update(plain).digest('base64url').slice(0, 12);
   return {
     path: `${ASSETS_PATH}${hash}/${name}`,

@@ -1,7 +1,7 @@
 import { expect } from 'chai';
 import { PASSWORD } from '../mapper/api/people.ts';
 import type { Person } from './person.ts';
-import { DESK } from './setting.ts';
+import { DESK, PATIENCE } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 /** A form that a page of another site has filled in for the visitor. */
@@ -12,7 +12,7 @@ interface Trap {
 }
 
 describe('pages of other sites', function () {
-  this.timeout(60_000);
+  this.timeout(60_000 * PATIENCE);
   const site = useSite();
 
   async function signedIn(): Promise<{ person: Person; cookie: string }> {

@@ -4,9 +4,11 @@ import type { Admin } from '../../runtime/admin.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { startPlayed } from '../runtime/dashboard/played-dashboard.ts';
 import { testBrowser } from './chromium.ts';
+import { Person } from './person.ts';
+import { DESK, PATIENCE } from './setting.ts';
 
 describe('the dashboard in a browser', function () {
-  this.timeout(30_000);
+  this.timeout(30_000 * PATIENCE);
   let admin: Admin;
   let context: BrowserContext;
 
@@ -21,6 +23,27 @@ describe('the dashboard in a browser', function () {
   });
 
   const isLive = async (page: Page): Promise<void> => page.locator('#live', { hasText: /^Live$/ }).waitFor();
+
+  for (const [name, wish] of [
+    ['colours', { forcedColors: 'active' }],
+    ['contrast', { contrast: 'more' }],
+  ] as const)
+    it(`can be read and used with ${name} of one's own, and keeps still`, async () => {
+      await using person = await Person.arrive({
+        setting: DESK,
+        site: admin.url,
+        journey: `dashboard-${name}`,
+        context: { ...wish, reducedMotion: 'reduce' },
+      });
+      await person.goTo('/dashboard');
+      await person.type('Admin token', ADMIN_TOKEN);
+      await person.press('Sign in');
+      await isLive(person.page);
+      await person.look('seen', { isWalked: false });
+      await person.expectStill();
+      await person.expectRings();
+      await person.doubleText();
+    });
 
   it('signing out in one tab ends the others, which ask to sign in again and try no more', async () => {
     const page = await context.newPage();

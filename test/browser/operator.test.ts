@@ -1,24 +1,27 @@
 import { expect } from 'chai';
 import type { Locator } from 'playwright-core';
+import { isCoordinationError } from '../../coordinator/errors.ts';
+import { OWN_PATHS } from '../../coordinator/paths.ts';
+import type { Session } from '../../coordinator/session.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
+import { runKeymill } from '../operator/run-keymill.ts';
 import { testCluster, untilHeld, untilMembers, type Cluster } from '../producer/cluster.ts';
 import { testServices } from '../servers.ts';
 import type { RedisServer } from '../servers/services.ts';
 import { until } from '../until.ts';
 import { Person } from './person.ts';
-import { DESK, nameOf, type Setting } from './setting.ts';
+import { DESK, nameOf, PATIENCE, type Setting, SETTINGS } from './setting.ts';
 
 const SHARD = 'keys-db-1';
 /** What a push may take on a busy machine. */
-const SEEN_MS = 15_000;
+const SEEN_MS = 15_000 * PATIENCE;
+/** For ZooKeeper. */
+const ANY_VERSION = -1;
 
-const SETTINGS = [
-  { ...DESK, hands: 'keyboard' },
-  { width: 320, theme: 'dark', hasScript: false, hands: 'pointer' },
-] as const satisfies readonly Setting[];
+const AT_A_DESK: Setting = { ...DESK, hands: 'keyboard' };
 
 describe('an operator at the dashboard', function () {
-  this.timeout(90_000);
+  this.timeout(90_000 * PATIENCE);
   let cluster: Cluster;
   let pool: RedisServer;
 
@@ -81,7 +84,7 @@ describe('an operator at the dashboard', function () {
     });
 
   it('sees a killed holder, and a stopped Redis, without a reload', async () => {
-    await using person = await arrive(SETTINGS[0]);
+    await using person = await arrive(AT_A_DESK);
     await signIn(person);
     const before = await untilHeld(cluster, SHARD);
     await rowOf(person, SHARD, before.owner ?? '?').waitFor({ timeout: SEEN_MS });
@@ -99,4 +102,39 @@ describe('an operator at the dashboard', function () {
     await rowOf(person, 'redis-2', /ok|low|empty/).waitFor({ timeout: SEEN_MS });
     person.complaints.expectNone('while all of this happened');
   });
+
+  it('sees that ZooKeeper was wiped, adopts it, and sees that all is well', async () => {
+    await using person = await arrive(AT_A_DESK);
+    await signIn(person);
+    const alarms = person.page.locator('#alarms');
+    const { session } = cluster;
+    await wipe(session);
+    await alarms.filter({ hasText: /ZooKeeper.*was wiped/ }).waitFor({ timeout: SEEN_MS });
+    await person.hears(/ZooKeeper.*wiped/);
+    await alarms.filter({ hasText: 'keymill zookeeper adopt' }).waitFor();
+    await person.look('wiped');
+    const { exitCode, stderr } = await runKeymill(['zookeeper', 'adopt'], cluster.env);
+    expect(exitCode, stderr).to.equal(0);
+    const { owner } = await untilHeld(cluster, SHARD);
+    await rowOf(person, SHARD, owner ?? '?').waitFor({ timeout: SEEN_MS });
+    await alarms.filter({ hasNotText: 'wiped' }).waitFor({ timeout: SEEN_MS });
+    await untilMembers(cluster, 2);
+    await alarms.filter({ hasText: 'All is well' }).waitFor({ timeout: SEEN_MS });
+    await person.look('adopted');
+  });
 });
+
+/** Deletes everything that a cluster has in ZooKeeper, whoever wrote it. */
+async function wipe(session: Session): Promise<void> {
+  for (const path of OWN_PATHS.toReversed()) await removeAll(session, path);
+}
+
+async function removeAll(session: Session, path: string): Promise<void> {
+  try {
+    for (const name of await session.children(path)) await removeAll(session, `${path}/${name}`);
+    await session.remove(path, ANY_VERSION);
+  } catch (error) {
+    // A process has been faster, or has just come back; it is one of those that a wipe leaves.
+    if (!isCoordinationError(error, 'NO_NODE', 'NOT_EMPTY')) throw error;
+  }
+}

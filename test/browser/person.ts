@@ -10,10 +10,10 @@ import { testBrowser } from './chromium.ts';
 import { Complaints } from './complaints.ts';
 import { expectRings, tabTo, walk } from './keyboard.ts';
 import { layoutFaults, motions, smallTexts } from './probes.ts';
-import { nameOf, type Setting } from './setting.ts';
+import { nameOf, PATIENCE, type Setting } from './setting.ts';
 
 const SCREENSHOTS = join(REPOSITORY, '.run/screenshots');
-const ACTION_MS = 15_000;
+const ACTION_MS = 15_000 * PATIENCE;
 /** Chromium's own. */
 const USUAL_LETTERS_PX = 16;
 /** Elements of a page that a walk by Tab visits. Behind them, a list only repeats itself. */

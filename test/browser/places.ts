@@ -7,8 +7,8 @@ export interface Place {
   readonly as: 'nobody' | 'owner' | 'admin';
   /** Default: 200. */
   readonly status?: number;
-  /** Of these elements a walk by Tab is not worth its time: another place has them. */
-  readonly isWalked?: false;
+  /** Its letters are as large as somebody else's style says; the browser makes the whole page larger. */
+  readonly hasFixedText?: true;
 }
 
 /** Every page for people. */
@@ -26,6 +26,8 @@ export function placesOf(found: Furnished): readonly Place[] {
     of('nobody', 'sign-up', '/signup'),
     of('nobody', 'unknown', '/nosuchkey', { status: 404 }),
     of('nobody', 'preview', `/${plain}+`),
+    of('nobody', 'api', '/docs', { hasFixedText: true }),
+    of('nobody', 'parts-of-pages', '/docs/style'),
     of('owner', 'front-owner', '/'),
     of('owner', 'links', '/urls'),
     of('owner', 'links-none', '/urls?q=nothing-is-called-so'),

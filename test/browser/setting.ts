@@ -36,6 +36,9 @@ const ALL: readonly Setting[] = WIDTHS.flatMap((width) =>
 /** Those of this run: two, or with `--long` every one. */
 export const SETTINGS: readonly Setting[] = IS_LONG ? ALL : USUAL;
 
+/** How many times as long a run with `--long` may take for anything: it runs beside whatever else there is. */
+export const PATIENCE = IS_LONG ? 5 : 1;
+
 /** As a name of a folder. */
 export function nameOf({ width, theme, hasScript, hands }: Setting): string {
   return `${width}-${theme}-${hasScript ? 'script' : 'no-script'}-${hands}`;

@@ -2,7 +2,7 @@ import { expect } from 'chai';
 import { until } from '../until.ts';
 import { furnish } from './furnish.ts';
 import type { Person } from './person.ts';
-import { DESK } from './setting.ts';
+import { DESK, PATIENCE } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 const KBIT_PER_S = 400;
@@ -18,7 +18,7 @@ interface Load {
 }
 
 describe('pages over a slow network', function () {
-  this.timeout(90_000);
+  this.timeout(90_000 * PATIENCE);
   const site = useSite();
 
   async function load(person: Person, path: string): Promise<Load> {

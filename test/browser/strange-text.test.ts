@@ -1,6 +1,6 @@
 import { expect } from 'chai';
 import { storeClicks } from '../mapper/api/counted-clicks.ts';
-import { SETTINGS, nameOf } from './setting.ts';
+import { nameOf, PATIENCE, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 const MARKUP = `<img src=x onerror="document.title='hacked'"><script>document.title='hacked'</script></title>"'&amp;`;
@@ -14,7 +14,7 @@ const TITLES = [MARKUP.slice(0, 200), BIDI, LONG];
 
 for (const setting of SETTINGS)
   describe(`texts of strangers (${nameOf(setting)})`, function () {
-    this.timeout(120_000);
+    this.timeout(120_000 * PATIENCE);
     const site = useSite();
 
     it('are shown as text, and leave the layout whole', async () => {

@@ -98,7 +98,11 @@ export function useSite(overrides?: MapperOverrides): Site {
 }
 
 async function openSite(overrides: MapperOverrides = {}): Promise<OpenSite> {
-  const [images, elsewhere] = await Promise.all([openImages({ overrides }), openElsewhere()]);
+  const following = { hasStylePage: true, ...overrides.following };
+  const [images, elsewhere] = await Promise.all([
+    openImages({ overrides: { ...overrides, following } }),
+    openElsewhere(),
+  ]);
   return {
     images,
     elsewhere,

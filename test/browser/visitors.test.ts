@@ -3,7 +3,7 @@ import { createToken } from '../../mapper/auth/secrets.ts';
 import { PASSWORD } from '../mapper/api/people.ts';
 import { randomPng } from '../mapper/images/pictures.ts';
 import { NO_LIMITS } from '../mapper/world.ts';
-import { SETTINGS, nameOf } from './setting.ts';
+import { nameOf, PATIENCE, SETTINGS } from './setting.ts';
 import { useSite } from './use-site.ts';
 
 /** A password of a link. */
@@ -11,7 +11,7 @@ const OPEN_SESAME = 'open sesame';
 
 for (const setting of SETTINGS)
   describe(`those who follow links (${nameOf(setting)})`, function () {
-    this.timeout(60_000);
+    this.timeout(60_000 * PATIENCE);
     const site = useSite();
 
     it('give the password of a link: first a wrong one, then the right one', async () => {
@@ -72,6 +72,33 @@ for (const setting of SETTINGS)
       await person.goTo('/nosuchkey', 429);
       await person.look('too many');
       await strict.stop();
+    });
+
+    it('are told to come back when the stores are away', async () => {
+      const nowhere = 'mysql://nobody:x@127.0.0.1:9/nowhere';
+      const cut = await site.world.start({
+        ...site.settings,
+        stores: {
+          urlsDbs: site.world.urls.map((server) => ({ ...server, url: nowhere })),
+          usersDb: { url: nowhere },
+        },
+      });
+      const key = await site.link({});
+      const person = await site.arrive(setting, 'away', { url: cut.url });
+      await person.goTo(`/${key}`, 503);
+      await person.look('link');
+      await person.goTo('/');
+      await person.type('Long address', site.elsewhere.url('/later'));
+      await person.press('Shorten');
+      await person.page.getByRole('alert').first().waitFor();
+      await person.look('front');
+      await person.goTo('/login');
+      await person.type('Email', 'ana@example.com');
+      await person.type('Password', PASSWORD);
+      await person.press('Sign in');
+      await person.page.getByRole('alert').first().waitFor();
+      await person.look('sign-in');
+      await cut.stop();
     });
 
     it('see a picture and open its original', async () => {

@@ -1,8 +1,14 @@
 import { expect } from 'chai';
+import { PasswordProcess } from '../../../mapper/auth/password-process.ts';
 import { send } from '../client.ts';
 import { OTHER_PASSWORD, PASSWORD, People, type Person } from '../api/people.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import { placeOf, Visitor } from './visitor.ts';
+
+type Run = (
+  this: PasswordProcess,
+  ...task: Parameters<PasswordProcess['run']>
+) => ReturnType<PasswordProcess['run']>;
 
 describe('the pages of an account', () => {
   let world: World;
@@ -54,6 +60,26 @@ describe('the pages of an account', () => {
     const again = new Visitor(base, kept);
     expect(placeOf(await again.get('/settings'))).to.equal('/login?next=%2Fsettings');
     expect(again.cookie).to.equal('');
+  });
+
+  it('work on a password once for a sign-up, which signs in too', async () => {
+    const tasks: string[] = [];
+    const run: Run = Reflect.get(PasswordProcess.prototype, 'run');
+    PasswordProcess.prototype.run = async function (task) {
+      tasks.push(task.stored === undefined ? 'hash' : 'compare');
+      return run.call(this, task);
+    };
+    try {
+      const eva = new Visitor(base);
+      const fields = { email: 'eva@example.com', password: PASSWORD, first_name: '', last_name: '' };
+      expect(placeOf(await eva.post('/signup', fields))).to.equal('/urls');
+      expect(tasks).to.deep.equal(['hash']);
+      expect((await eva.get('/settings')).text).to.include('eva@example.com');
+      expect(placeOf(await new Visitor(base).post('/login', fields))).to.equal('/urls');
+      expect(tasks).to.deep.equal(['hash', 'compare']);
+    } finally {
+      PasswordProcess.prototype.run = run;
+    }
   });
 
   it('say what is wrong with a sign-in or sign-up, and never what was typed as a password', async () => {
