@@ -1,4 +1,3 @@
-import type { Router } from '@koa/router';
 import type { IncomingMessage, ServerResponse } from 'node:http';
 import { openUsersDb } from '../db/accounts/users-db.ts';
 import { monotonicMs } from '../runtime/clock.ts';
@@ -7,12 +6,6 @@ import type { Log } from '../runtime/log.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { withDeadline } from '../runtime/retry.ts';
 import type { ApiOptions } from './api/call-endpoint.ts';
-import { addDocsRoutes } from './api/docs-page.ts';
-import { ENDPOINTS } from './api/endpoints.ts';
-import type { LinkServices } from './api/endpoint.ts';
-import { addPasswordPage } from './api/password-page.ts';
-import { createOpenApi } from './api/openapi.ts';
-import { addEndpoints } from './api/router.ts';
 import { Accounts } from './auth/accounts.ts';
 import { Administration } from './auth/administration.ts';
 import { cookieNameFor } from './auth/credential.ts';
@@ -43,7 +36,12 @@ export interface OpenAccountsOptions {
   readonly log: Log;
 }
 
-/** Accounts and the API of a mapper. */
+/** What the API needs of accounts. */
+export interface AccountsApi extends Pick<ApiOptions, 'guard' | 'limits' | 'cookieName' | 'log'> {
+  readonly services: Pick<ApiOptions['services'], 'accounts' | 'administration'>;
+}
+
+/** The accounts of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
   readonly linkPasswords: LinkPasswords;
@@ -51,13 +49,7 @@ export interface MapperAccounts extends AsyncDisposable {
   readonly webhookListeners: WebhookListeners;
   /** Whether there is a users database. */
   readonly hasUsers: boolean;
-  /** The beginnings of all paths of the API, also of those that other rooms serve. */
-  readonly paths: readonly string[];
-  /**
-   * Adds the routes of the API and its document.
-   * @param addPages adds pages, which come before the JSON of the same paths
-   */
-  addRoutes(router: Router, links: LinkServices, addPages: (api: ApiOptions) => void): void;
+  readonly api: AccountsApi;
   /**
    * The user who makes a link with this request; undefined when it comes from nobody.
    * Counts the request for the API key or the address, and says in the response what is left.
@@ -71,8 +63,6 @@ export interface MapperAccounts extends AsyncDisposable {
   /** Announcements may have been missed. */
   forgetAll(): void;
 }
-
-const PATHS = [...new Set([...ENDPOINTS.map(({ path }) => `/${path.split('/')[1] ?? ''}`), '/openapi.json'])];
 
 const POLL_MS = 1_000;
 const FLUSH_MS = 2_000;
@@ -137,17 +127,8 @@ export function openAccounts({
     store,
     linkPasswords: new LinkPasswords(passwords),
     webhookListeners,
-    paths: PATHS,
     hasUsers: usersDb !== undefined,
-    addRoutes: (router, links, addPages) => {
-      const services = { accounts, administration, ...links };
-      const api = { services, guard, limits, cookieName, log };
-      // A form comes before the JSON of the same path.
-      addPasswordPage(router, { accounts, limits });
-      addPages(api);
-      addEndpoints(router, ENDPOINTS, api);
-      addDocsRoutes(router, () => createOpenApi(ENDPOINTS, { publicUrl, cookieName }));
-    },
+    api: { services: { accounts, administration }, guard, limits, cookieName, log },
     ownerOf: async (request, response) => {
       const identity = await guard.identify(request);
       await limits.enforceCreator(request, response, identity);

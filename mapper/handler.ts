@@ -1,228 +1,77 @@
-import type { IncomingMessage, ServerResponse } from 'node:http';
-import type { Router } from '@koa/router';
-import type { FollowingConfig } from '../runtime/config/following.ts';
-import { monotonicMs } from '../runtime/clock.ts';
+import type { IncomingMessage } from 'node:http';
 import { flat } from '../runtime/flat-text.ts';
-import type { Log } from '../runtime/log.ts';
-import type { ApiOptions } from './api/call-endpoint.ts';
-import type { LinkServices } from './api/endpoint.ts';
-import type { ImportService } from './api/import-service.ts';
-import type { BulkTools } from './bulk/tools.ts';
-import type { LinkCache } from './cache/link-cache.ts';
-import type { Clicks } from './clicks/clicks.ts';
-import { Follow } from './following/follow.ts';
-import type { Gates } from './following/gates.ts';
-import { addSiteRoutes } from './following/site-routes.ts';
-import { createFindCountry } from './following/visitor.ts';
-import { createCors } from './http/cors.ts';
-import { createApp } from './http/app.ts';
+import { OnDemand } from '../runtime/on-demand.ts';
+import { createParts, type HandlerOptions, type HandlerParts } from './handler-parts.ts';
+import type { Admit } from './http/admission.ts';
 import { connectionOf } from './http/connection.ts';
 import { findForwardedRequest } from './http/forwarded-request.ts';
-import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts';
-import type { Admit } from './http/admission.ts';
+import { isSurelyFramed } from './http/framing.ts';
 import type { FrontHandler, FrontOptions } from './http/front.ts';
-import type { Limits, Peer } from './limits/limits.ts';
-import type { Orphans } from './orphans/orphans.ts';
+import { answerError, type Reply } from './http/reply.ts';
 import { headerOf } from './http/request-facts.ts';
-import { RequestIds } from './http/request-id.ts';
-import type { Reply } from './http/reply.ts';
 import type { Handler, Handlers } from './http/server.ts';
-import type { MapperImages } from './open-images.ts';
-import { addPages, PAGE_PATHS, type PagesOptions } from './open-pages.ts';
-import type { OwnLinks } from './links/own-links.ts';
-import type { LiveClicks } from './live/live-clicks.ts';
-import type { MapperMetrics } from './metrics.ts';
-import { followLimits } from './follow-limits.ts';
-import type { Site } from './pages/layout.ts';
+import { findUnlimitedRequest, findUsualRequest } from './http/usual-request.ts';
+import type { Limits, Peer } from './limits/limits.ts';
+import { isOwnPath } from './own-paths.ts';
 import { FastRedirect } from './redirect/fast-redirect.ts';
-import { createLinkServices } from './link-services.ts';
-import type { LinkFinder } from './redirect/link-finder.ts';
-import { addRedirectRoute } from './redirect/redirect-route.ts';
-import { RedirectTally } from './redirect/redirect-tally.ts';
-import { Refusals } from './redirect/refusals.ts';
-import { Repeats } from './repeats/repeats.ts';
-import type { Reservations } from './reservations/reservations.ts';
-import type { AnswerRepeatable } from './shorten/repeatable.ts';
-import { FastShorten, type KeyOwner } from './shorten/fast-shorten.ts';
-import { ShortenTally } from './shorten/shorten-answer.ts';
-import { createBodyReader, createOwnBodyReader } from './shorten/shorten-body.ts';
-import { createPreparer, createShortenRequestParser, type HashPassword } from './shorten/shorten-request.ts';
-import { addUrlsRoute, type UrlsRouteOptions } from './shorten/shorten-route.ts';
-import type { Shortener } from './shorten/shortener.ts';
-import type { TargetRules } from './shorten/target-url.ts';
-import type { Statistics } from './statistics/statistics.ts';
-import { addImageRoutes } from './views/image-route.ts';
-import { ImageTally } from './views/image-tally.ts';
-import type { Webhooks } from './webhooks/webhooks.ts';
-
-export interface HandlerOptions {
-  readonly shortener: Shortener;
-  readonly finder: LinkFinder;
-  readonly clicks: Clicks;
-  readonly orphans: Orphans;
-  readonly ownLinks: OwnLinks;
-  readonly live: LiveClicks;
-  readonly reservations: Reservations;
-  readonly bulk: BulkTools;
-  readonly statistics: Statistics;
-  readonly imports: ImportService;
-  /** Undefined: there are no images. */
-  readonly images: MapperImages | undefined;
-  readonly webhooks: Webhooks;
-  readonly cache: LinkCache;
-  /** Origins whose pages may use the API; `*`: all. */
-  readonly corsOrigins: readonly string[];
-  readonly accounts: {
-    readonly linkPasswords: { readonly hash: HashPassword };
-    /** The beginnings of all paths of the API, also of those that other rooms serve. */
-    readonly paths: readonly string[];
-    /** Adds the routes of the API. */
-    addRoutes(router: Router, links: LinkServices, addPages: (api: ApiOptions) => void): void;
-    /** Whether there are accounts. */
-    readonly hasUsers: boolean;
-    /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
-    ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
-    /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
-    ownerOfKey(authorization: string): KeyOwner | undefined;
-  };
-  /** Whether people may make accounts. */
-  readonly isSignupOpen: boolean;
-  readonly limits: Limits;
-  /** Origin of short links, without a slash at the end. */
-  readonly publicUrl: string;
-  /** Shared by all mappers of a cluster. */
-  readonly secret: string;
-  /** Which targets a link may have. */
-  readonly targets: TargetRules;
-  /** What followers of links are told, besides the links. */
-  readonly following: FollowingConfig;
-  /** The country of an address; undefined: not known. */
-  readonly countryAt: (address: string) => string | undefined;
-  /** Asked before links with a password or a number of visits are followed. */
-  readonly gates?: Gates | undefined;
-  /** The domains to which no link may point. */
-  readonly domains: PagesOptions['domains'];
-  /** Whether there may be a link with this code of another shortener. */
-  readonly isForeignKnown: (key: string) => boolean;
-  /** False: Koa answers everything, with the same bytes, but slower. Tests compare the two. */
-  readonly hasFastPaths: boolean;
-  readonly metrics: MapperMetrics;
-  readonly log: Log;
-}
+import { FastShorten } from './shorten/fast-shorten.ts';
+import { createBodyReader } from './shorten/shorten-body.ts';
 
 /** The public HTTP interface: the fast paths answer usual requests, Koa answers all others. */
-export function createHandlers(options: HandlerOptions): Handlers {
-  const { shortener, finder, clicks, orphans, corsOrigins, accounts, limits, publicUrl, metrics, log } =
-    options;
-  const { targets: rules } = options;
-  const parse = createShortenRequestParser(rules, Date.now);
-  const hashPassword: HashPassword = async (password, ownerId) =>
-    accounts.linkPasswords.hash(password, ownerId);
-  const prepare = createPreparer(hashPassword);
-  const readOwn = createOwnBodyReader(parse, rules);
-  const redirects = new RedirectTally(metrics, clicks, orphans);
-  const shortens = new ShortenTally(metrics);
-  const requestIds = new RequestIds();
-  const { ownLinks: own, live, reservations, secret, statistics } = options;
-  const repeats = new Repeats({ reservations, own, targets: rules, prepare, publicUrl, secret });
-  const answerRepeatable: AnswerRepeatable = async (request) => repeats.answer(request);
-  const refusals = new Refusals(options.following.notFoundUrl);
-  const visits = createFollow(options, refusals);
-  const making = { shortener, prepare, shortens, answerRepeatable };
-  const shared = { publicUrl, statistics, finder, redirects, refusals, visits, requestIds, log, ...making };
-  const app = createApp({
-    addRoutes: (router) => {
-      // Not for links: a redirect is for people who follow it.
-      if (corsOrigins.length > 0) router.use([...accounts.paths], createCors(corsOrigins));
-      const tools = options.bulk;
-      const ofLinks = { own, live, tools, rules, hashPassword, parse, readOwn, repeats, metrics };
-      const services = {
-        ...createLinkServices({ ...shared, ...ofLinks }),
-        imports: options.imports,
-        images: options.images?.service,
-        webhooks: options.webhooks,
-        orphans,
-      };
-      const ownerOf: UrlsRouteOptions['ownerOf'] = async (request, response) =>
-        accounts.ownerOf(request, response);
-      const { hasStylePage = false } = options.following;
-      const { domains } = options;
-      const ofPages = { site: siteOf(options), hasStylePage, domains, finder, limits: followLimits(limits) };
-      accounts.addRoutes(router, services, (api) => addPages(router, api, ofPages));
-      addUrlsRoute(router, { ...shared, parse, ownerOf });
-      const ownPaths = new Set([...accounts.paths, ...PAGE_PATHS, '/docs']);
-      const paths = [...ownPaths].filter((path) => path !== IMAGES_PATH);
-      addSiteRoutes(router, { rootUrl: options.following.rootUrl, paths });
-      const { isForeignKnown } = options;
-      addImageRoutes(router, {
-        ...shared,
-        views: options.images?.views,
-        clicks,
-        tally: new ImageTally(metrics),
-        limits: {
-          ...followLimits(limits),
-          addressOf: (request) =>
-            limits.addressOf(limits.peerOf(request.socket), headerOf(request, 'x-forwarded-for')),
-        },
-        nowMs: Date.now,
-      });
-      addRedirectRoute(router, { ...shared, isForeignKnown, limits: followLimits(limits) });
-    },
-    requestIds,
-    log,
-  }).callback();
+export async function createHandlers(options: HandlerOptions): Promise<Handlers> {
+  const parts = createParts(options);
+  const answer = options.savesMemory ? whenLoaded(options, parts) : await loadWhole(options, parts);
   const slow: Handler = (request, response) => {
     connectionOf(request.socket)?.weigh(request);
-    return app(request, response);
+    return answer(request, response);
   };
   if (!options.hasFastPaths) return { any: slow };
+  const { shared } = parts;
   const redirect = new FastRedirect({ ...shared, cache: options.cache });
   const shorten = new FastShorten({
     ...shared,
-    read: createBodyReader(parse, rules),
-    readOwn,
-    ownerOfKey: (authorization) => accounts.ownerOfKey(authorization),
+    read: createBodyReader(parts.parse, options.targets),
+    readOwn: parts.readOwn,
+    ownerOfKey: (authorization) => options.accounts.ownerOfKey(authorization),
   });
-  const fast = { redirect, shorten, limits };
+  const fast = { redirect, shorten, limits: options.limits };
   return {
     any: (request, response) => (tryFast(fast, request, response) ? undefined : slow(request, response)),
     usual: rulesOf(fast),
   };
 }
 
-function siteOf({ accounts, isSignupOpen, following, publicUrl }: HandlerOptions): Site {
-  const { hasUsers } = accounts;
-  const hasFrontPage = following.rootUrl === undefined;
-  return { publicUrl, isSignupOpen: isSignupOpen && hasUsers, hasAccounts: hasUsers, hasFrontPage };
+/** Koa with everything: the routes of links, the API and the pages. */
+async function loadWhole(options: HandlerOptions, parts: HandlerParts): Promise<Handler> {
+  const [{ createKoaHandler }, { addApi }] = await Promise.all([
+    import('./koa-handler.ts'),
+    import('./open-api.ts'),
+  ]);
+  return createKoaHandler(options, parts, (router) => addApi(router, options, parts));
 }
 
-/** Search engines and messengers may show pictures of ours. */
-const IMAGES_PATH = '/images';
-
-/** A longer `Location` is refused by many proxies. An operator who allows longer targets has set them up. */
-const MAX_LOCATION_BYTES = 4_096;
-
-function createFollow(options: HandlerOptions, refusals: Refusals): Follow {
-  const { following, gates, limits, publicUrl, targets, countryAt } = options;
-  const { countryHeader } = following;
-  return new Follow({
-    refusals,
-    gates,
-    images: options.images?.views.pages,
-    findCountry: createFindCountry({
-      header: countryHeader?.toLowerCase(),
-      isProxy: (peer) => limits.peerOf(peer).isProxy,
-      countryOf: (request) => {
-        const address = limits.addressOf(limits.peerOf(request.peer), request.header('x-forwarded-for'));
-        return address === undefined ? undefined : countryAt(address);
-      },
-    }),
-    countryHeader,
-    publicUrl,
-    maxLocationBytes: Math.max(MAX_LOCATION_BYTES, targets.maxBytes),
-    nowMs: Date.now,
-    now: monotonicMs,
+/**
+ * Loads Koa with the first request that needs it, and the API with the pages, which are three times as
+ * large, with the first request for one of them. Whoever looks for holes in web servers asks for neither.
+ */
+function whenLoaded(options: HandlerOptions, parts: HandlerParts): Handler {
+  const whole = new OnDemand(async () => loadWhole(options, parts));
+  const ofLinks = new OnDemand(async () => {
+    const { createKoaHandler } = await import('./koa-handler.ts');
+    return createKoaHandler(options, parts);
   });
+  const { requestIds, log } = parts.shared;
+  return (request, response) => {
+    const wanted = whole.value !== undefined || isOwnPath(request.url) ? whole : ofLinks;
+    if (wanted.value !== undefined) return wanted.value(request, response);
+    // The server asks for this as soon as the handler returns. Koa says it again, too late.
+    if (!isSurelyFramed(request)) response.shouldKeepAlive = false;
+    return wanted.get().then(
+      async (handler) => handler(request, response),
+      (error: unknown) =>
+        answerError(response, error, { requestId: requestIds.of(headerOf(request, 'x-request-id')), log }),
+    );
+  };
 }
 
 interface FastPaths {

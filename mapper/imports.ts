@@ -3,7 +3,6 @@ import type { WantsEvents } from '../db/outbox/link-events.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { ImportService } from './api/import-service.ts';
 import type { UsersStore } from './auth/users-store.ts';
 import { LINKS_APPEARED } from './cache/appeared-links.ts';
 import type { MapperCaches } from './caches.ts';
@@ -28,7 +27,7 @@ export interface OpenImportsOptions {
 
 /** Imports of files that are uploaded, and their work in the background. */
 export interface OpenImports extends AsyncDisposable {
-  readonly service: ImportService;
+  readonly tools: JobTools;
 }
 
 /** Also starts to carry out imports, of this mapper and of others. */
@@ -70,5 +69,5 @@ export function openImports({
     },
   };
   stack.use(runImportJobs({ tools, isUp: () => users.isUp, log }));
-  return { service: new ImportService(tools), [Symbol.asyncDispose]: async () => stack.disposeAsync() };
+  return { tools, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
 }

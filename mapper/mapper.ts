@@ -26,6 +26,7 @@ import { startServer } from './http/server.ts';
 import { createLinkEvents } from './link-events.ts';
 import { createMapperMetrics, type MapperMetrics } from './metrics.ts';
 import { openPresence } from './presence.ts';
+import { SAVES_MEMORY } from './saves-memory.ts';
 import { openService, type Service } from './service.ts';
 import { ownAddressesOf, type TargetRules } from './shorten/target-url.ts';
 import { openStores, readinessOf, type OpenStoresOptions } from './stores.ts';
@@ -66,6 +67,8 @@ export interface StartMapperOptions {
   readonly lameDuckMs?: number;
   /** False: Koa answers everything. Tests compare the two ways. Default: true. */
   readonly hasFastPaths?: boolean;
+  /** What few requests need is loaded when the first of them comes. Default: in a small cluster. */
+  readonly savesMemory?: boolean | undefined;
   /** Decodes pictures instead of a process of its own. A bench measures uploads without decoding. */
   readonly decoder?: OpenImagesOptions['decoder'];
   /** How large batches of the counter are. A test makes small ones. */
@@ -181,10 +184,10 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
   const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
   stack.use(openAccountDeletions({ store: users, links: service.ownLinks, images, log }));
-  const handlers = createHandlers({
+  const handlers = await createHandlers({
     ...service,
     images,
-    imports: imports.service,
+    imports: imports.tools,
     webhooks: webhooks.service,
     cache: caches.links,
     accounts,
@@ -200,6 +203,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
     domains: blocked,
     isForeignKnown: (key) => stores.servers.for(key).mayHaveForeignCodes,
     hasFastPaths,
+    savesMemory: options.savesMemory ?? SAVES_MEMORY,
     metrics,
     log,
   });
@@ -217,8 +221,9 @@ export async function startServing(options: StartServingOptions): Promise<Servin
       await delay(lameDuckMs);
       service.live.endAll();
       await server.drain(drainMs);
-      const { servers } = stores;
-      await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
+      await withDeadline('rows in flight', DRAIN_MS, async () => stores.servers.idle()).catch(
+        () => undefined,
+      );
       await service.finish();
       await resources.disposeAsync();
     },

@@ -26,9 +26,6 @@ export interface PagesOptions {
   readonly limits: RedirectRouteOptions['limits'];
 }
 
-/** The first segments of the paths that only pages have. */
-export const PAGE_PATHS = ['/signup', '/settings', '/static'];
-
 /** Adds the pages for people. They come before the endpoints of the same paths. */
 export function addPages(router: Router, api: ApiOptions, options: PagesOptions): void {
   const { site, hasStylePage, domains } = options;

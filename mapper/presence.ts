@@ -1,13 +1,16 @@
 import { hostname } from 'node:os';
 import type { Keyspace } from '../db/keyspace/key.ts';
-import { startAdmin, type AdminOptions } from '../runtime/admin.ts';
+import { startAdmin, type AdminOptions, type AdminPages } from '../runtime/admin.ts';
 import { isoNow } from '../runtime/clock.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
+import type { Dashboard } from '../runtime/dashboard/dashboard.ts';
+import { dashboardPathOf } from '../runtime/dashboard/paths.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Metrics } from '../runtime/metrics.ts';
-import { openDashboard } from './dashboard.ts';
+import { OnDemand } from '../runtime/on-demand.ts';
 import { countHeld, type HeldByMapper } from './keys/held-by-mapper.ts';
 import { RedisMembership } from './redis-membership.ts';
+import { SAVES_MEMORY } from './saves-memory.ts';
 
 export interface PresenceOptions extends Pick<AdminOptions, 'ready'> {
   readonly metrics: Pick<Metrics, 'text' | 'contentType' | 'snapshot'>;
@@ -32,7 +35,11 @@ export async function openPresence(
 ): Promise<{ adminUrl: string } & AsyncDisposable> {
   const { config, publicUrl, reserve, log } = options;
   await using stack = new AsyncDisposableStack();
-  const pages = openDashboard({ ...options, held: async () => countHeld(await reserve()) });
+  const dashboard = new OnDemand(async () => {
+    const { openDashboard } = await import('./dashboard.ts');
+    return openDashboard({ ...options, held: async () => countHeld(await reserve()) });
+  });
+  if (!SAVES_MEMORY) await dashboard.get();
   const admin = stack.use(
     await startAdmin({
       ...config.admin,
@@ -40,9 +47,10 @@ export async function openPresence(
       ready: options.ready,
       routes: {
         'GET /reserve': reserve,
-        'GET /dashboard/report': async (_, query) => pages.report(query.get('since') ?? undefined),
+        'GET /dashboard/report': async (_, query) =>
+          (await dashboard.get()).report(query.get('since') ?? undefined),
       },
-      pages,
+      pages: pagesOf(dashboard),
       log,
     }),
   );
@@ -64,4 +72,13 @@ export async function openPresence(
   }
   const opened = stack.move();
   return { adminUrl: admin.url, [Symbol.asyncDispose]: async () => opened.disposeAsync() };
+}
+
+/** The pages of a dashboard that may not be loaded yet. */
+function pagesOf(dashboard: OnDemand<Dashboard>): AdminPages {
+  return {
+    pathOf: dashboardPathOf,
+    answer: async (...request) => (await dashboard.get()).answer(...request),
+    [Symbol.asyncDispose]: async () => dashboard.value?.[Symbol.asyncDispose](),
+  };
 }

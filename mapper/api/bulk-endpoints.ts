@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { groupDigits } from '../../runtime/grouped-digits.ts';
 import { MAX_BULK_MS, MAX_ITEMS, MAX_JSON_BYTES } from '../bulk/read-items.ts';
 import { mustBe } from '../http/field-errors.ts';
 import { MAX_CHANGES } from './bulk-changes.ts';
@@ -47,7 +48,7 @@ const uniqueIds = z
   .array(z.string({ error: mustBe('a string') }), { error: mustBe('a list of keys') })
   .min(1, { error: 'must not be empty' })
   .max(MAX_CHANGES, { error: `must not have more than ${MAX_CHANGES} keys` })
-  .meta({ description: `keys of links, at most ${MAX_CHANGES.toLocaleString('en-US')}` });
+  .meta({ description: `keys of links, at most ${groupDigits(MAX_CHANGES)}` });
 
 /** 1,000 keys that have the greatest length. */
 const MAX_KEYS_BYTES = 512 * 1024;
@@ -77,7 +78,7 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
     name: 'createLinks',
     group: 'Links',
     summary: 'Make many links',
-    description: `Up to ${MAX_ITEMS.toLocaleString('en-US')} items, each as in \`POST /urls\`. Each has an answer, in their order: \`status\`, and \`link\` or \`problem\`. An item that is at fault spoils no other. NDJSON is answered while it is sent. A connection that breaks off leaves the links that were made until then.`,
+    description: `Up to ${groupDigits(MAX_ITEMS)} items, each as in \`POST /urls\`. Each has an answer, in their order: \`status\`, and \`link\` or \`problem\`. An item that is at fault spoils no other. NDJSON is answered while it is sent. A connection that breaks off leaves the links that were made until then.`,
     access: 'links:create',
     bodyTypes: bodies,
     maxBodyMs: MAX_BULK_MS,

@@ -1,4 +1,5 @@
 import { z } from 'zod';
+import { groupDigits } from '../../runtime/grouped-digits.ts';
 import { KEPT_OF_DAY, ORPHAN_STATES } from '../../db/clicks/orphans-db.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
 import { ask } from './link-problems.ts';
@@ -23,7 +24,7 @@ export const ORPHAN_ENDPOINTS: readonly Endpoint[] = [
     name: 'listOrphans',
     group: 'Administration',
     summary: 'List the keys that people ask for in vain, most asked first',
-    description: `Keys that do not exist or have expired, by how often they were asked for on one day. HEAD and prefetches do not count. ${KEPT_OF_DAY.toLocaleString('en')} of a day are kept, for 90 days; a scan of many made-up keys may displace those that are seldom asked for. With \`KEYMILL_COUNT_CLICKS=false\` none are counted.`,
+    description: `Keys that do not exist or have expired, by how often they were asked for on one day. HEAD and prefetches do not count. ${groupDigits(KEPT_OF_DAY)} of a day are kept, for 90 days; a scan of many made-up keys may displace those that are seldom asked for. With \`KEYMILL_COUNT_CLICKS=false\` none are counted.`,
     access: 'admin',
     query: z.strictObject({
       day,

@@ -20,10 +20,13 @@ export const WORDS: Readonly<Record<Exclude<Dimension, 'link'>, Words>> = {
   device: { plural: 'Devices', singular: 'Device', nothing: 'Not known' },
 };
 
-const NAMES = {
-  country: new Intl.DisplayNames('en', { type: 'region', fallback: 'code' }),
-  language: new Intl.DisplayNames('en', { type: 'language', fallback: 'code' }),
-};
+/** Made when first asked for: they look through the data of all languages, which takes 7 MB of memory. */
+const NAMES: { country?: Intl.DisplayNames; language?: Intl.DisplayNames } = {};
+
+function namesOf(by: keyof typeof NAMES): Intl.DisplayNames {
+  const type = by === 'country' ? 'region' : 'language';
+  return (NAMES[by] ??= new Intl.DisplayNames('en', { type, fallback: 'code' }));
+}
 
 /** A stored value in words: `DE` is Germany. Pure. */
 export function nameOfValue(by: keyof typeof WORDS, value: string): string {
@@ -32,7 +35,7 @@ export function nameOfValue(by: keyof typeof WORDS, value: string): string {
   if (by === 'device') return value.charAt(0).toUpperCase() + value.slice(1);
   if (by !== 'country' && by !== 'language') return value;
   try {
-    return NAMES[by].of(value) ?? value;
+    return namesOf(by).of(value) ?? value;
   } catch {
     // An older release may have stored what is no code.
     return value;

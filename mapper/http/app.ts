@@ -3,6 +3,7 @@ import type * as KoaRouter from '@koa/router';
 import type { Router } from '@koa/router';
 import Koa, { type Context, type Next } from 'koa';
 import type { Log } from '../../runtime/log.ts';
+import { isKnownCoding, isKnownVersion, isSurelyFramed } from './framing.ts';
 import { isHost } from './host.ts';
 import { Problem, problemOf, PROBLEM_TYPE } from './problem.ts';
 import { requestIdOf, type RequestIds } from './request-id.ts';
@@ -50,17 +51,11 @@ function identifyRequests(requestIds: RequestIds): (ctx: Context, next: Next) =>
  * after it (RFC 9112, 2.3, 6.1).
  */
 async function checkFraming(ctx: Context, next: Next): Promise<void> {
-  const { httpVersion, headers } = ctx.req;
-  const coding = headers['transfer-encoding'];
-  const isKnownVersion = httpVersion === '1.1' || httpVersion === '1.0';
-  const isKnownCoding = coding === undefined || coding.toLowerCase() === 'chunked';
-  // HTTP/1.0 had no chunks, so a program of that time takes them for something else.
-  const isSure = isKnownVersion && isKnownCoding && (coding === undefined || httpVersion === '1.1');
-  if (!isSure) ctx.res.shouldKeepAlive = false;
-  if (!isKnownVersion) {
+  if (!isSurelyFramed(ctx.req)) ctx.res.shouldKeepAlive = false;
+  if (!isKnownVersion(ctx.req)) {
     throw new Problem('malformed-request', { detail: 'Only HTTP/1.1 and HTTP/1.0 are understood.' });
   }
-  if (!isKnownCoding) throw new Problem('unknown-coding');
+  if (!isKnownCoding(ctx.req)) throw new Problem('unknown-coding');
   await next();
 }
 

@@ -1,3 +1,5 @@
+import { groupDigits } from '../../runtime/grouped-digits.ts';
+
 /** A picture that is not taken. Only the readers of formats throw it, and only `readPicture` catches it. */
 export class DamagedPicture extends Error {
   override readonly name = 'DamagedPicture';
@@ -15,7 +17,7 @@ export const CUT_OFF = 'is cut off in the middle';
 /** More of them than any program writes. It bounds the time that a hostile file takes, and its parts. */
 const MAX_PIECES = 100_000;
 /** Made once: to format the number for each piece took ten times as long as to read it. */
-const TOO_MANY_PIECES = `has more than ${MAX_PIECES.toLocaleString('en')} pieces`;
+const TOO_MANY_PIECES = `has more than ${groupDigits(MAX_PIECES)} pieces`;
 
 /** @throws DamagedPicture when `isRight` is false */
 export function demand(isRight: boolean, why: string): asserts isRight {

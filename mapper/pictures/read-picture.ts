@@ -1,3 +1,4 @@
+import { groupDigits } from '../../runtime/grouped-digits.ts';
 import { ByteReader } from './byte-reader.ts';
 import { DamagedPicture, demand } from './damage.ts';
 import type { FormatReader, FoundPicture } from './found-picture.ts';
@@ -47,7 +48,7 @@ function judge({ type, width, height, frames, parts, pixels }: FoundPicture): Pi
   demand(width > 0 && height > 0, 'has a width or height of 0');
   demand(frames > 0, 'has no picture in it');
   if (pixels > MAX_PIXELS) return { kind: 'too-many-pixels', pixels };
-  demand(frames <= MAX_FRAMES, `has more than ${MAX_FRAMES.toLocaleString('en')} frames`);
+  demand(frames <= MAX_FRAMES, `has more than ${groupDigits(MAX_FRAMES)} frames`);
   return { type, width, height, frames, parts };
 }
 

@@ -1,5 +1,6 @@
 import { createHash } from 'node:crypto';
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
+import { groupDigits } from '../../runtime/grouped-digits.ts';
 import { escapeHtml } from '../http/html.ts';
 import type { PreparedAnswer } from '../http/plain-answer.ts';
 import { pageAnswer } from '../http/problem-page.ts';
@@ -142,7 +143,7 @@ function shapeOf({ width, height }: ImageFacts): '' | ' wide' | ' tall' | ' smal
 }
 
 function factsOf({ type, width, height, bytes }: ImageFacts): string {
-  const pixels = [width, height].map((count) => count.toLocaleString('en-US')).join(' × ');
+  const pixels = [width, height].map(groupDigits).join(' × ');
   return `${pixels} pixels, ${NAMES[type]}, ${sizeOf(bytes)}`;
 }
 

@@ -3,6 +3,7 @@ import { readFileSync } from 'node:fs';
 import { brotliCompressSync, constants, gzipSync } from 'node:zlib';
 import { COLOURS, shortenStyle } from '../style-text.ts';
 import type { AssetPaths } from './page.ts';
+import { ASSETS_PATH } from './paths.ts';
 
 /** A file of the page. Its path changes with its content, so browsers keep it for ever. */
 export interface Asset {
@@ -17,9 +18,6 @@ export interface Assets {
   readonly paths: AssetPaths;
   readonly all: readonly Asset[];
 }
-
-/** Every path of a file begins with it. */
-export const ASSETS_PATH = '/dashboard/static/';
 
 /** Reads and compresses the files: some milliseconds. It is done when the page is first asked for. */
 export function readAssets(): Assets {

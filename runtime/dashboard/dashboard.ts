@@ -3,10 +3,11 @@ import getRawBody from 'raw-body';
 import type { AdminPath } from '../admin-policy.ts';
 import { pause } from '../retry.ts';
 import { cookieOf, hasCookie, isToken, noCookieOf, type Door } from './access.ts';
-import { ASSETS_PATH, readAssets, type Asset, type Assets } from './assets.ts';
+import { readAssets, type Asset, type Assets } from './assets.ts';
 import { Feed, type FeedOptions } from './feed.ts';
 import { LivePages, STREAM_HEADERS } from './live-pages.ts';
 import { dashboardPage, loginPage, refusalPage } from './page.ts';
+import { ASSETS_PATH, dashboardPathOf } from './paths.ts';
 import type { Reporting } from './reports.ts';
 import { draw, Screen } from './screen.ts';
 import type { Facts, Report } from './seen.ts';
@@ -29,15 +30,6 @@ export interface DashboardOptions extends Pick<FeedOptions, 'lingerMs'> {
 const FIRST_LOOK_MS = 2_500;
 const MAX_FORM_BYTES = 4_096;
 
-const READ: AdminPath = { isOpen: true, methods: ['GET'] };
-const FORM: AdminPath = { isOpen: true, methods: ['POST'], isForm: true };
-const PATHS: Readonly<Record<string, AdminPath>> = {
-  '/dashboard': READ,
-  '/dashboard/events': READ,
-  '/dashboard/login': FORM,
-  '/dashboard/logout': FORM,
-};
-
 /**
  * The dashboard of an admin port: a page of the whole cluster as this process sees it, drawn by the server.
  * A script keeps it up to date by server-sent events.
@@ -59,7 +51,7 @@ export class Dashboard implements AsyncDisposable {
 
   /** What a path of the dashboard offers; undefined if it is none. */
   pathOf(path: string): AdminPath | undefined {
-    return path.startsWith(ASSETS_PATH) ? READ : PATHS[path];
+    return dashboardPathOf(path);
   }
 
   /** For the dashboards of other processes. @param mark of the last report that the asker has got */

@@ -1,11 +1,10 @@
 /* How figures are written on the page. Pure. */
 
-/** To make one takes longer than to draw a row. */
-const GROUPED = new Intl.NumberFormat('en-US');
+import { groupDigits } from '../grouped-digits.ts';
 
 /** `1234567` → `1,234,567`; null is a dash. */
 export function count(value: number | null | undefined): string {
-  return value === null || value === undefined ? '–' : GROUPED.format(Math.round(value));
+  return value === null || value === undefined ? '–' : groupDigits(Math.round(value));
 }
 
 /** A large number at a glance: `65.9 million`; up to a million as it is. */

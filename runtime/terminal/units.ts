@@ -1,6 +1,8 @@
+import { groupDigits } from '../grouped-digits.ts';
+
 /** `1234567` → `1,234,567`. Undefined and null become undefined, which a table shows as `-`. */
 export function formatCount(count: number | null | undefined): string | undefined {
-  return count === null || count === undefined ? undefined : count.toLocaleString('en-US');
+  return count === null || count === undefined ? undefined : groupDigits(count);
 }
 
 /**
@@ -34,6 +36,6 @@ export function formatDuration(durationMs: number): string {
 
 /** `152340.7` → `152,341`. Figures below 100 have three digits. */
 export function formatFigure(value: number): string {
-  if (Math.abs(value) >= 100) return Math.round(value).toLocaleString('en-US');
+  if (Math.abs(value) >= 100) return groupDigits(Math.round(value));
   return String(Number(value.toPrecision(3)));
 }

@@ -17,7 +17,7 @@ import { rollBackOf, runningIds, stopStarted } from './roll-back.ts';
 import { migrateAll } from './schema.ts';
 import { startServers, type Launch } from './servers.ts';
 import { isSmall, onSmallCluster, refuseWhileGrowing, resolveShape, type Shape } from './shape.ts';
-import { stripMapper } from './small-node.ts';
+import { stripSources } from './small-node.ts';
 import type { Counts, State } from './state.ts';
 import { forgetEndedSurplus, endSurplusServers } from './wanted.ts';
 import { isFaultable, memberAddresses, startWire } from './wire.ts';
@@ -77,7 +77,7 @@ export async function bringUp(
   };
   const launch: Launch = { ...context, onSpawn };
   try {
-    const stripping = isSmall(shape) && !isAnythingRunning(state) ? stripMapper(signal) : undefined;
+    const stripping = isSmall(shape) && !isAnythingRunning(state) ? stripSources(signal) : undefined;
     await startServers(shape, launch);
     await stripping;
     await startLogKeeper(launch);

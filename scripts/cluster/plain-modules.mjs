@@ -20,7 +20,8 @@ function digestOf(...parts) {
   return hash.digest('hex');
 }
 
-function withoutTypes(source) {
+/** @param source of a module, as it is read from its file */
+export function withoutTypes(source) {
   const path = `${folder}/${digestOf(process.version, source)}.js`;
   const copy = findWhole(path);
   if (copy !== undefined) return copy;
@@ -57,8 +58,12 @@ function keep(path, code) {
   }
 }
 
+/** Messages of zod in fifty languages, of which it loads all and we use English: 2 MB. */
+const UNUSED = /\/node_modules\/zod\/v4\/locales\/index\.js$/;
+
 registerHooks({
   load(url, context, nextLoad) {
+    if (UNUSED.test(url)) return { format: 'module', shortCircuit: true, source: '' };
     if (!url.startsWith('file:') || !url.endsWith('.ts')) return nextLoad(url, context);
     const source = withoutTypes(readFileSync(fileURLToPath(url)));
     return { format: 'module', shortCircuit: true, source };

@@ -17,6 +17,7 @@ export const SMALL_NODE_FLAGS = [
   '--expose-gc',
 ];
 
+const CLUSTER = join(REPOSITORY, 'scripts/cluster');
 const TIMEOUT_MS = 20_000;
 
 /** How Node is started with little memory. */
@@ -25,9 +26,6 @@ export interface SmallNode {
   /** Of the process, beside its settings. */
   readonly env: NodeJS.ProcessEnv;
 }
-
-/** The exit code of a mapper without configuration, which has loaded all its modules. */
-const NOT_CONFIGURED = 2;
 
 /**
  * Modules come from copies without types (plain-modules.mjs), in the folder that the launchers made for
@@ -38,12 +36,16 @@ export function smallNode(): SmallNode {
   // Threads that share one arena leave less memory unused.
   const env = { MALLOC_ARENA_MAX: '1' };
   if (folder === undefined) return { flags: SMALL_NODE_FLAGS, env };
-  const hook = pathToFileURL(join(REPOSITORY, 'scripts/cluster/plain-modules.mjs'));
-  hook.searchParams.set('folder', folder);
   return {
-    flags: [...SMALL_NODE_FLAGS, `--import=${hook.href}`],
+    flags: [...SMALL_NODE_FLAGS, `--import=${hookWith(folder)}`],
     env: { ...env, NODE_COMPILE_CACHE: undefined },
   };
+}
+
+function hookWith(folder: string): string {
+  const hook = pathToFileURL(join(CLUSTER, 'plain-modules.mjs'));
+  hook.searchParams.set('folder', folder);
+  return hook.href;
 }
 
 function findFolder(): string | undefined {
@@ -55,26 +57,23 @@ function findFolder(): string | undefined {
 }
 
 /**
- * Makes the copies once for each state of the sources, so that also the first mapper of a small cluster never
- * loads the type stripper: 25 to 40 MB. The mapper is started without any configuration: it loads its
- * modules, finds that its variables are missing, and ends. Never rejects, since nothing depends on it.
+ * Makes the copies once for each state of the sources, so that no mapper of a small cluster ever loads the
+ * type stripper: 25 to 40 MB. Never rejects, since nothing depends on it.
  */
-export async function stripMapper(signal: AbortSignal): Promise<void> {
+export async function stripSources(signal: AbortSignal): Promise<void> {
   const folder = findFolder();
   if (folder === undefined) return;
   const mark = join(folder, `of-${digestOfSources()}`);
   if (existsSync(mark)) return;
-  const { flags } = smallNode();
   const { promise: ended, resolve } = Promise.withResolvers<number | null>();
-  const mapper = spawn(process.execPath, [...flags, join(REPOSITORY, 'mapper/main.ts')], {
-    env: { PATH: process.env['PATH'] },
-    stdio: 'ignore',
-    timeout: TIMEOUT_MS,
-    signal,
-  });
-  mapper.once('error', () => resolve(null));
-  mapper.once('exit', resolve);
-  if ((await ended) === NOT_CONFIGURED) writeFileSync(mark, '');
+  const stripper = spawn(
+    process.execPath,
+    [join(CLUSTER, 'strip-sources.mjs'), hookWith(folder), REPOSITORY],
+    { env: { PATH: process.env['PATH'] }, stdio: 'ignore', timeout: TIMEOUT_MS, signal },
+  );
+  stripper.once('error', () => resolve(null));
+  stripper.once('exit', resolve);
+  if ((await ended) === 0) writeFileSync(mark, '');
 }
 
 /** Of all modules that a mapper may load, and of the Node that strips them. */

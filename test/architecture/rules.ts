@@ -202,14 +202,30 @@ const roomsHaveNoCircle: Rule = (product) =>
     findCircles(graphOf(files, roomOf)).map((circle) => `${folder}: ${circle.join(' → ')}`),
   );
 
-/** The entry points of mappers, and the file that imports the client of ZooKeeper: 4 MB of memory. */
+/** The entry points of mappers. */
 export const MAPPER_ENTRIES = ['mapper/main.ts', 'mapper/process-main.ts'];
-export const ZOOKEEPER_CLIENT = 'coordinator/transport.ts';
 
-/** A mapper loads the client of ZooKeeper only when it is told of one, never with its own files. */
-const mappersStartWithoutZooKeeper: Rule = (product) => {
+/**
+ * What mappers load when somebody asks for it, never with their own files: the client of ZooKeeper (4 MB),
+ * Koa (5 MB), the API with the pages (12 MB), the dashboard (2 MB), the client of S3, and what decodes
+ * pictures.
+ */
+export const LOADED_WHEN_ASKED = [
+  'coordinator/transport.ts',
+  'mapper/http/app.ts',
+  'mapper/api/endpoints.ts',
+  'mapper/open-pages.ts',
+  'runtime/dashboard/dashboard.ts',
+  'db/blobs/s3-store.ts',
+  'mapper/pictures/decoder-main.ts',
+];
+
+/** A mapper starts with what all requests need. */
+const mappersStartSmall: Rule = (product) => {
   const graph = graphOf(product.map(({ path, loads }) => ({ path, imports: loads })));
-  return MAPPER_ENTRIES.flatMap((entry) => findWay(graph, entry, ZOOKEEPER_CLIENT)?.join(' → ') ?? []);
+  return MAPPER_ENTRIES.flatMap((entry) =>
+    LOADED_WHEN_ASKED.flatMap((cold) => findWay(graph, entry, cold)?.join(' → ') ?? []),
+  );
 };
 
 /** Each driver is imported in one place. */
@@ -255,7 +271,7 @@ export const RULES = {
   roomsKnowTheirRooms,
   filesHaveNoCircle,
   roomsHaveNoCircle,
-  mappersStartWithoutZooKeeper,
+  mappersStartSmall,
   driversHaveOneHome,
   factsHaveOneHome,
   typesHaveNoHoles,

@@ -20,7 +20,9 @@ export interface World extends AsyncDisposable {
   /** The rows of these keys, whichever database has them. */
   rows(keys: readonly string[]): Promise<{ unique_id: string; original_url: string | null }[]>;
   /** The configuration of the next mapper, for a test that starts only a part of it. */
-  configOf(overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'log'>): MapperConfig;
+  configOf(
+    overrides?: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'savesMemory' | 'log'>,
+  ): MapperConfig;
   /** Puts `count` fresh keys into a shard's pool. */
   fill(shard: number, count: number): Promise<string[]>;
 }
@@ -31,6 +33,8 @@ export type MapperOverrides = Partial<Omit<MapperConfig, 'stores'>> & {
   hasFastPaths?: boolean;
   /** How large batches of the counter are. */
   batches?: StartMapperOptions['batches'];
+  /** Koa and the API are loaded when somebody asks. */
+  savesMemory?: boolean;
   log?: Log;
 };
 
@@ -107,7 +111,7 @@ export async function createWorld({
     quarantineMs: 30_000,
   };
   const configOf = (
-    overrides: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'log'> = {},
+    overrides: Omit<MapperOverrides, 'hasFastPaths' | 'batches' | 'savesMemory' | 'log'> = {},
   ): MapperConfig => ({
     id: `mapper-${mappers.length + 1}`,
     logLevel: 'silent',
@@ -133,7 +137,7 @@ export async function createWorld({
     urls,
     usersUrl,
     configOf,
-    start: async ({ hasFastPaths = true, batches, log = testLog, ...overrides } = {}) => {
+    start: async ({ hasFastPaths = true, batches, savesMemory, log = testLog, ...overrides } = {}) => {
       const stopping = new AbortController();
       const config = configOf(overrides);
       const { signal } = stopping;
@@ -144,6 +148,7 @@ export async function createWorld({
         lameDuckMs: 50,
         hasFastPaths,
         batches,
+        savesMemory,
       });
       let stopped: Promise<void> | undefined;
       const terminate = async (): Promise<void> => {
