@@ -74,7 +74,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     arms: [beside, { name: 'alone', run: follow }],
     watched: [{ quantity: 'tail', of: (p99Ms) => p99Ms }],
     rounds: 20,
-    // What the people have left behind is still under way: clicks are flushed, and the dashboard closes its sources.
+    // What the people leave behind is still under way: clicks are flushed, the dashboard closes its sources.
     quiesce: async () => cluster.quiesce(context.signal, [mapper.pid]),
   });
   return toPairedRow({

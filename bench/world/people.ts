@@ -10,7 +10,10 @@ import type { PrivateCluster } from './private-cluster.ts';
 const LINKS = 120;
 const AN_HOUR_MS = 3_600_000;
 
-/** People who are signed in, each with links that have titles and tags. @param url of a mapper, which makes them */
+/**
+ * People who are signed in, each with links that have titles and tags.
+ * @param url of a mapper, which makes the links
+ */
 export async function makePeople(cluster: PrivateCluster, url: string, count: number): Promise<Person[]> {
   const { ids, keys } = await makeOwners(cluster, count, ['links:write']);
   const cookieName = cookieNameFor(url);
