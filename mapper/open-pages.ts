@@ -2,6 +2,7 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import type { Router } from '@koa/router';
 import { hasKeyShape } from '../db/keyspace/alias.ts';
 import type { ApiOptions } from './api/call-endpoint.ts';
+import { CHART_ENDPOINTS } from './api/chart-endpoints.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
 import { addPagesOfLinks } from './link-pages/add-pages.ts';
 import type { ShownDomains } from './link-pages/admin-pages.ts';
@@ -30,7 +31,7 @@ export interface PagesOptions {
 export function addPages(router: Router, api: ApiOptions, options: PagesOptions): void {
   const { site, hasStylePage, domains } = options;
   addStaticRoute(router);
-  const pages = new PageRoutes(router, { api, endpoints: ENDPOINTS, site });
+  const pages = new PageRoutes(router, { api, endpoints: [...ENDPOINTS, ...CHART_ENDPOINTS], site });
   addFrontPage(pages, {
     findLink: async (request, response, key) => findLink(request, response, key, options),
   });

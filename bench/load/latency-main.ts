@@ -41,9 +41,12 @@ export interface LatencyResult {
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
+  /** Of redirects alone, where the task has both. */
+  readonly redirectP99Ms: number;
   readonly maxMs: number;
 }
 
+const REDIRECT = 302;
 /** An open loop stops with an error when the requests of this many seconds are late. */
 const MAX_BEHIND_S = 2;
 
@@ -55,7 +58,7 @@ interface Request {
 function requestsOf({ url, paths = [], body, readsPerWrite = 0, visitors = 0 }: LatencyTask): Request[] {
   const reads = Array.from({ length: paths.length === 0 ? 0 : Math.max(paths.length, visitors) }, (_, i) => {
     const headers = visitors === 0 ? '' : headersOfVisitor(i % visitors);
-    return { text: formatRequest(url, paths[i % paths.length] ?? '/', undefined, headers), expect: 302 };
+    return { text: formatRequest(url, paths[i % paths.length] ?? '/', undefined, headers), expect: REDIRECT };
   });
   if (body === undefined) return reads;
   const write = { text: formatRequest(url, '/urls', body), expect: 201 };
@@ -70,33 +73,45 @@ async function run(task: LatencyTask): Promise<LatencyResult> {
   try {
     const startedMs = monotonicMs();
     const { perSecond, leadInMs = 0 } = task;
-    const latencies = await new Promise<number[]>((resolve, reject) => {
+    const { all, redirects } = await new Promise<Latencies>((resolve, reject) => {
       (perSecond === undefined ? closedLoop : openLoop)({ task, connections, resolve, reject });
     });
     const measuredFromMs = startedMs + (perSecond === undefined ? 0 : leadInMs);
     const seconds = (monotonicMs() - measuredFromMs) / 1_000;
     return {
-      answers: latencies.length,
-      perSecond: latencies.length / seconds,
-      p50Ms: percentile(latencies, 0.5),
-      p99Ms: percentile(latencies, 0.99),
-      maxMs: percentile(latencies, 1),
+      answers: all.length,
+      perSecond: all.length / seconds,
+      p50Ms: percentile(all, 0.5),
+      p99Ms: percentile(all, 0.99),
+      redirectP99Ms: percentile(redirects, 0.99),
+      maxMs: percentile(all, 1),
     };
   } finally {
     for (const connection of connections) connection.close();
   }
 }
 
+/** In ms, of one answer each. */
+class Latencies {
+  readonly all: number[] = [];
+  readonly redirects: number[] = [];
+
+  add({ expect }: Request, ms: number): void {
+    this.all.push(ms);
+    if (expect === REDIRECT) this.redirects.push(ms);
+  }
+}
+
 interface Loop {
   readonly task: LatencyTask;
   readonly connections: readonly Connection[];
-  readonly resolve: (latencies: number[]) => void;
+  readonly resolve: (latencies: Latencies) => void;
   readonly reject: (error: Error) => void;
 }
 
 function closedLoop({ task, connections, resolve, reject }: Loop): void {
   const requests = requestsOf(task);
-  const latencies: number[] = [];
+  const latencies = new Latencies();
   const endMs = monotonicMs() + task.durationMs;
   let sent = 0;
   let busy = connections.length;
@@ -113,7 +128,7 @@ function closedLoop({ task, connections, resolve, reject }: Loop): void {
       request.text,
       ({ status, body }) => {
         if (status !== request.expect) return reject(unexpected(status, body));
-        latencies.push(monotonicMs() - sentMs);
+        latencies.add(request, monotonicMs() - sentMs);
         sendNext(connection);
       },
       reject,
@@ -127,7 +142,7 @@ function openLoop({ task, connections, resolve, reject }: Loop): void {
   const requests = requestsOf(task);
   const everyMs = 1_000 / perSecond;
   const total = Math.floor(task.durationMs / everyMs);
-  const latencies: number[] = [];
+  const latencies = new Latencies();
   const free = [...connections];
   const startMs = monotonicMs() + 10;
   const measuredFromMs = startMs + leadInMs;
@@ -146,7 +161,7 @@ function openLoop({ task, connections, resolve, reject }: Loop): void {
       request.text,
       ({ status, body }) => {
         if (status !== request.expect) return fail(unexpected(status, body));
-        if (dueMs >= measuredFromMs) latencies.push(monotonicMs() - dueMs);
+        if (dueMs >= measuredFromMs) latencies.add(request, monotonicMs() - dueMs);
         free.push(connection);
         if (++answered === total) resolve(latencies);
       },

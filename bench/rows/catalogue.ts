@@ -19,6 +19,7 @@ import { invalidation } from './invalidation.ts';
 import { permute } from './permute.ts';
 import { processes } from './processes.ts';
 import { redirectBesideListeners } from './redirect-beside-listeners.ts';
+import { redirectBesidePages } from './redirect-beside-pages.ts';
 import { redirectBesideSignIns } from './redirect-beside-sign-ins.ts';
 import { redirectCold } from './redirect-cold.ts';
 import { redirectHot } from './redirect-hot.ts';
@@ -47,6 +48,7 @@ export const BENCHES: readonly Bench[] = [
   redirectTail,
   redirectBesideSignIns,
   redirectBesideListeners,
+  redirectBesidePages,
   stampede,
   cacheHitRate,
   cacheMemory,

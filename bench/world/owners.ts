@@ -16,7 +16,7 @@ export interface Owners {
 
 const AT_ONCE = 50;
 /** No password has this hash. */
-const NO_PASSWORD = '!';
+export const NO_PASSWORD = '!';
 
 /** Writes them into the users database, without a mapper. */
 export async function makeOwners(

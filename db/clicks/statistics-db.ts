@@ -18,7 +18,7 @@ export interface StatisticsDb {
   /** See {@link readClosedMonths}. */
   closedMonths(subject: AskedSubject, range: DayRange): Promise<number[]>;
   /** See {@link readValues}. */
-  values(subject: AskedSubject, question: ValuesQuestion): Promise<ValueCounts>;
+  values(subject: AskedSubject, questions: readonly ValuesQuestion[]): Promise<ValueCounts[]>;
   /** See {@link readVisitors}. */
   visitors(subject: AskedSubject, range: DayRange): Promise<number>;
   close(): Promise<void>;
@@ -48,7 +48,7 @@ export function openStatisticsDb({ name, url }: StatisticsDbOptions): Statistics
     name,
     times: async (subject, range, grain) => readTimes(db, subject, { range, grain, timeoutMs }),
     closedMonths: async (subject, range) => readClosedMonths(db, subject, range, timeoutMs),
-    values: async (subject, question) => readValues(db, subject, question, timeoutMs),
+    values: async (subject, questions) => readValues(db, subject, questions, timeoutMs),
     visitors: async (subject, range) => readVisitors(db, subject, range, timeoutMs),
     close: async () => db.close(),
   };

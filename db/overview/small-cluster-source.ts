@@ -7,7 +7,7 @@ import { naturally } from '../../runtime/natural-order.ts';
 import { openCounterMarks } from '../counter/counter-marks.ts';
 import { MapperEntries } from '../redis/mapper-entries.ts';
 
-/** An entry lasts for ten seconds, and to list them, Redis walks over all of its keys. */
+/** An entry lasts for ten seconds. */
 const REGISTRY_EVERY_MS = 3_000;
 const CONNECT_MS = 800;
 const REGISTRY_MS = 1_500;
@@ -35,7 +35,7 @@ export function registrySource(
     const read = async (): Promise<{ registry: RegistrySeen }> => {
       // Without a connection, the question itself fails with the reason.
       await entries.whenConnected(CONNECT_MS);
-      const mappers = [...(await entries.read()).values()]
+      const mappers = [...(await entries.list()).values()]
         .flatMap((text) => parse(parseJson(text)) ?? [])
         .sort((a, b) => naturally(a.id, b.id));
       last = {

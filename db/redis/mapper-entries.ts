@@ -1,12 +1,14 @@
 import type { Log } from '../../runtime/log.ts';
 import { openRedis, type RedisClient } from './redis-client.ts';
-import { MAPPER_PREFIX, mapperKey } from './redis-keys.ts';
+import { MAPPER_PREFIX, mapperKey, MAPPERS_KEY } from './redis-keys.ts';
 import { SCRIPTS } from './redis-scripts.ts';
 
 /** An entry that was not renewed for so long vanishes: its mapper has ended, or cannot reach this Redis. */
 export const ENTRY_TTL_MS = 10_000;
 const TIMEOUT_MS = 500;
 const NAMES_PER_SCAN = 1_000;
+/** No small cluster has as many mappers. */
+const MAX_LISTED = 1_000;
 
 /**
  * The mappers of a cluster without ZooKeeper, as entries in its first Redis. They only tell operators which
@@ -29,15 +31,27 @@ export class MapperEntries implements AsyncDisposable {
 
   /** Writes the entry of a mapper, or renews it. @param json what it says about itself */
   async keep(id: string, json: string): Promise<void> {
-    await this.#redis.command('SET', [mapperKey(id), json, 'PX', ENTRY_TTL_MS]);
+    await this.#redis.run(SCRIPTS.keepEntry, [mapperKey(id), MAPPERS_KEY], [id, json, ENTRY_TTL_MS]);
   }
 
   /** Removes the entry of a mapper that ends, unless another mapper of that id has replaced it. */
   async remove(id: string, json: string): Promise<void> {
-    await this.#redis.run(SCRIPTS.removeEntry, [mapperKey(id)], [json]);
+    await this.#redis.run(SCRIPTS.removeEntry, [mapperKey(id), MAPPERS_KEY], [id, json]);
   }
 
-  /** What every mapper says about itself, by id. */
+  /**
+   * What every mapper says about itself, by id, from the list of those that run: two cheap commands, however
+   * much there is in this Redis. Mappers of earlier releases are not in the list.
+   */
+  async list(): Promise<ReadonlyMap<string, string>> {
+    const ids = (await this.#redis.command('ZRANGE', [MAPPERS_KEY, 0, MAX_LISTED - 1])) as string[];
+    return this.#readAll(ids.map(mapperKey));
+  }
+
+  /**
+   * What every mapper says about itself, by id. Redis walks over all of its keys: for commands that must miss
+   * nobody, not for what looks again and again.
+   */
   async read(): Promise<ReadonlyMap<string, string>> {
     const names = new Set<string>();
     for (let cursor = ''; cursor !== '0';) {
@@ -46,10 +60,14 @@ export class MapperEntries implements AsyncDisposable {
       for (const name of found) names.add(name);
       cursor = next;
     }
-    if (names.size === 0) return new Map();
+    return this.#readAll([...names]);
+  }
+
+  async #readAll(names: readonly string[]): Promise<ReadonlyMap<string, string>> {
+    if (names.length === 0) return new Map();
     const texts = (await this.#redis.command('MGET', [...names])) as (string | null)[];
     return new Map(
-      [...names].flatMap((name, index) => {
+      names.flatMap((name, index) => {
         const text = texts[index];
         // It has expired meanwhile.
         return typeof text === 'string' ? [[name.slice(MAPPER_PREFIX.length), text] as const] : [];

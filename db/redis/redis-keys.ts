@@ -33,6 +33,12 @@ export function mapperKey(id: string): string {
 export const MAPPER_PREFIX = 'keymill:mapper:';
 
 /**
+ * Beside these entries: sorted set of the ids of all mappers that run, by when their entry expires. To find
+ * the entries themselves, Redis walks over all of its keys.
+ */
+export const MAPPERS_KEY = 'keymill:mappers';
+
+/**
  * Hash {epoch, seq, claimed_to}: the reign over `keysDb` that delivers here, the last part that was accepted,
  * and the highest id that was claimed for any part delivered here.
  */

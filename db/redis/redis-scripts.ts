@@ -19,6 +19,7 @@ export const SCRIPTS = {
   skipTo: readScript('skip-to', CHECKS),
   take: readScript('take', CHECKS),
   nextIds: readScript('next-ids', CHECKS),
+  keepEntry: readScript('keep-entry'),
   removeEntry: readScript('remove-entry'),
   claimMarks: readScript('claim-marks'),
   putBack: readScript('put-back', CHECKS + PUSH_KEYS),

@@ -3,20 +3,19 @@ import type { ValueCount } from '../../db/clicks/read-values.ts';
 import { acceptedWeight } from '../http/accepted-weight.ts';
 import { toCsvCell } from '../import/write-links.ts';
 import { BY, type Question } from '../statistics/question.ts';
-import type { ClickStatistics } from '../statistics/statistics.ts';
+import type { ChartsQuestion, ClickCharts, ClickStatistics } from '../statistics/statistics.ts';
 import { UNITS } from '../statistics/units.ts';
 import type { ContentReply } from './content.ts';
 import { time } from './fields.ts';
 
 const counts = { humans: z.int(), bots: z.int() };
 
-const item = z.union([
-  z.object({ at: time, ...counts }),
-  z.object({
-    value: z.string().meta({ description: 'empty: nothing is known; `(other)`: all other values' }),
-    ...counts,
-  }),
-]);
+const valueItem = z.object({
+  value: z.string().meta({ description: 'empty: nothing is known; `(other)`: all other values' }),
+  ...counts,
+});
+
+const item = z.union([z.object({ at: time, ...counts }), valueItem]);
 
 /** What both questions are answered with. */
 const answer = {
@@ -45,6 +44,19 @@ export const overviewAnswer = z
   })
   .meta({ id: 'Overview' });
 
+/** All charts of a page. */
+export const chartsAnswer = z.object({
+  time: statisticsAnswer,
+  values: z.array(z.object({ by: z.enum(BY).exclude(['time']), items: z.array(valueItem) })),
+});
+
+export const overviewChartsAnswer = chartsAnswer.extend({
+  most_followed: overviewAnswer.shape.most_followed,
+});
+
+export type ChartsBody = z.output<typeof chartsAnswer>;
+export type OverviewChartsBody = z.output<typeof overviewChartsAnswer>;
+
 export type StatisticsBody = z.output<typeof statisticsAnswer>;
 
 export function toBody(
@@ -64,6 +76,16 @@ export function toBody(
       'times' in items
         ? items.times.map(({ at, ...own }) => ({ at: at.toISOString(), ...own }))
         : [...items.values],
+  };
+}
+
+export function toCharts(
+  { time, dimensions }: ChartsQuestion,
+  { values, ...clicks }: ClickCharts,
+): ChartsBody {
+  return {
+    time: toBody(time, clicks),
+    values: dimensions.map((by, index) => ({ by, items: [...(values[index] ?? [])] })),
   };
 }
 

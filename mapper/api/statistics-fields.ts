@@ -52,3 +52,10 @@ export const statisticsQuery = z.strictObject({
 });
 
 export type StatisticsQuery = z.output<typeof statisticsQuery>;
+
+/** What the charts of a page are asked for: by time, and by all that is known of visitors, or one thing. */
+export const chartsQuery = statisticsQuery
+  .omit({ by: true })
+  .extend({ only: z.enum(BY).exclude(['time']).optional() });
+
+export type ChartsQuery = z.output<typeof chartsQuery>;

@@ -2,12 +2,19 @@ import type { Identity } from '../auth/identities.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import type { OwnLinks } from '../links/own-links.ts';
 import { NoTurnError, Turns } from '../links/turns.ts';
-import { resolveQuestion, TOO_MANY_ITEMS, type Question } from '../statistics/question.ts';
-import type { Asking, ClickStatistics, Statistics } from '../statistics/statistics.ts';
+import { BY, resolveQuestion, TOO_MANY_ITEMS, type By, type Question } from '../statistics/question.ts';
+import type { Asking, ChartsQuestion, ClickStatistics, Statistics } from '../statistics/statistics.ts';
 import { ask, requireKey, unknownLink } from './link-problems.ts';
 import { callerOf } from './link-service.ts';
-import { toBody, toMostFollowed, type StatisticsBody } from './statistics-answers.ts';
-import type { StatisticsQuery } from './statistics-fields.ts';
+import {
+  toBody,
+  toCharts,
+  toMostFollowed,
+  type ChartsBody,
+  type OverviewChartsBody,
+  type StatisticsBody,
+} from './statistics-answers.ts';
+import type { ChartsQuery, StatisticsQuery } from './statistics-fields.ts';
 
 export interface StatisticsServiceOptions {
   readonly own: Pick<OwnLinks, 'find'>;
@@ -17,6 +24,8 @@ export interface StatisticsServiceOptions {
   /** Milliseconds since 1970. */
   readonly nowMs: () => number;
 }
+
+const VALUES = BY.filter((by): by is Exclude<By, 'time'> => by !== 'time');
 
 /**
  * Enough for all charts of a page. Each may keep a urls server busy for some seconds, so an owner gets few
@@ -57,6 +66,41 @@ export class StatisticsService {
     return {
       ...toBody(question, answer),
       most_followed: toMostFollowed(answer.mostFollowed, publicUrl),
+    };
+  }
+
+  /** All charts of the page of a link. @throws Problem 404, as {@link ofLink} */
+  async chartsOfLink(identity: Identity, key: string, query: ChartsQuery): Promise<ChartsBody> {
+    const { own, statistics } = this.#options;
+    requireKey(key);
+    const question = this.#resolveCharts(query);
+    const answer = await this.#ask(identity, async () => {
+      const link = await own.find(callerOf(identity), key);
+      if (link === undefined) throw unknownLink();
+      return statistics.chartsOfLink(link, question);
+    });
+    return toCharts(question, answer);
+  }
+
+  /** All charts of all own links together. */
+  async chartsOfOwner(identity: Identity, query: ChartsQuery): Promise<OverviewChartsBody> {
+    const { statistics, publicUrl } = this.#options;
+    const question = this.#resolveCharts(query);
+    const answer = await this.#ask(identity, async () => statistics.chartsOfOwner(identity.userId, question));
+    return {
+      ...toCharts(question, answer),
+      most_followed: toMostFollowed(answer.mostFollowed, publicUrl),
+    };
+  }
+
+  #resolveCharts({ only, ...query }: ChartsQuery): ChartsQuestion {
+    const dimensions = only === undefined ? VALUES : [only];
+    const [first] = dimensions;
+    return {
+      time: this.#resolve({ ...query, by: 'time' }),
+      // The period is the same for all values.
+      values: this.#resolve({ ...query, by: first ?? 'time' }),
+      dimensions,
     };
   }
 

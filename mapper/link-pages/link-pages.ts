@@ -1,12 +1,10 @@
 import type { AnsweredLink } from '../api/link-answers.ts';
-import type { StatisticsBody } from '../api/statistics-answers.ts';
 import { Problem } from '../http/problem.ts';
 import type { FormState } from '../pages/form.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
 import { requirePasswordAgain } from '../pages/password-field.ts';
 import { tryForm } from '../pages/try-form.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
-import type { By } from '../statistics/question.ts';
 import { ABOUT, changedFields, rebased, toForm } from './link-form.ts';
 import { linkPage, type LinkView } from './link-view.ts';
 import { pathOfLink } from './paths.ts';
@@ -129,18 +127,9 @@ async function readClicks(
   period: Period,
   only: DimensionName | undefined,
 ): Promise<ShownClicks | { readonly fault: string }> {
-  const ask = async (by: By): Promise<StatisticsBody> => {
-    const { body } = await call('getStatistics', { params: { key }, query: period.queryOf(by) });
-    return body as StatisticsBody;
-  };
   try {
-    const [time, ...values] = await Promise.all([
-      ask('time'),
-      ...(only === undefined ? DIMENSION_NAMES : [only]).map(
-        async (name) => [name, await ask(name)] as const,
-      ),
-    ]);
-    return { time, values };
+    const query = { ...period.query, ...(only !== undefined && { only }) };
+    return (await call('getCharts', { params: { key }, query })).body as ShownClicks;
   } catch (error) {
     if (!(error instanceof Problem) || (error.status !== 503 && error.status !== 429)) throw error;
     return { fault: `Clicks cannot be read just now. ${error.message}` };

@@ -1,4 +1,3 @@
-import type { By } from '../statistics/question.ts';
 import { monthOfDay, Zone, firstDayOf } from '../statistics/zone.ts';
 import type { UnitName } from '../statistics/units.ts';
 
@@ -18,8 +17,8 @@ export type PeriodName = keyof typeof PERIODS;
 export interface Period {
   readonly name: PeriodName;
   readonly zone: string;
-  /** The question of each chart: the query of `GET /urls/{key}/stats`. */
-  readonly queryOf: (by: By) => Readonly<Record<string, string>>;
+  /** What its charts are asked for with. */
+  readonly query: Readonly<Record<string, string>>;
   readonly unit: UnitName;
   /** Why another zone is not used; undefined: it is the one that was asked for. */
   readonly zoneFault: string | undefined;
@@ -63,7 +62,7 @@ export function periodOf(
     zone: zone.name,
     unit,
     zoneFault: found === undefined ? 'is no time zone; the times below are UTC' : undefined,
-    queryOf: (by) => ({ ...(from !== undefined && { from }), unit, by, tz: zone.name }),
+    query: { ...(from !== undefined && { from }), unit, tz: zone.name },
   };
 }
 

@@ -3,7 +3,7 @@ import { clicks } from '../charts/clicks.ts';
 import { timeChart } from '../charts/time-chart.ts';
 import { timeLabels } from '../charts/time-labels.ts';
 import { nameOfValue, WORDS } from '../charts/value-names.ts';
-import type { StatisticsBody } from '../api/statistics-answers.ts';
+import type { ChartsBody, StatisticsBody } from '../api/statistics-answers.ts';
 import { attributes, html, type Html, type HtmlValue } from '../http/html.ts';
 import { button, notice } from '../pages/components.ts';
 import { PERIODS, type Period, type PeriodName } from './period.ts';
@@ -13,10 +13,7 @@ export type DimensionName = keyof typeof WORDS;
 export const DIMENSION_NAMES = Object.keys(WORDS) as DimensionName[];
 
 /** The clicks of a period. */
-export interface ShownClicks {
-  readonly time: StatisticsBody;
-  readonly values: readonly (readonly [DimensionName, StatisticsBody])[];
-}
+export type ShownClicks = ChartsBody;
 
 export interface StatisticsView {
   /** The path of the page. */
@@ -55,11 +52,9 @@ function charts({
   const { time, values } = shown;
   if (time.clicks.total === 0)
     return html`<p class="chart-empty">Nobody has followed this link in this period.</p>`;
-  const tables = values.map(([name, body]) => {
+  const tables = values.map(({ by: name, items: counts }) => {
     const { plural, singular } = WORDS[name];
-    const items = body.items.flatMap((item) =>
-      'value' in item ? [{ ...item, label: nameOfValue(name, item.value) }] : [],
-    );
+    const items = counts.map((item) => ({ ...item, label: nameOfValue(name, item.value) }));
     const isCut = only === undefined && items.length > ROWS;
     const all = html`<p><a href="${pathFor({ by: name })}">All ${clicks(items.length)}<span class="unseen"> ${plural.toLowerCase()}</span></a></p>`;
     const maxRows = only === undefined ? ROWS : ROWS_OF_ONE;

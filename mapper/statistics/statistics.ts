@@ -1,6 +1,6 @@
 import { MAX_VALUES, type Dimension } from '../../db/clicks/dimensions.ts';
 import type { TimeCounts } from '../../db/clicks/read-times.ts';
-import type { ValueCount, ValueCounts } from '../../db/clicks/read-values.ts';
+import type { DayRange, ValueCount, ValueCounts } from '../../db/clicks/read-values.ts';
 import type { StatisticsDb } from '../../db/clicks/statistics-db.ts';
 import type { AskedSubject } from '../../db/clicks/read-subject.ts';
 import { LINK, OWNER } from '../../db/clicks/subject.ts';
@@ -43,8 +43,28 @@ const MAX_MERGED = 2_000;
 interface Part {
   readonly times: TimeCounts;
   readonly visitors: number;
-  readonly values: ValueCounts;
-  readonly links: ValueCounts;
+  /** For each dimension that was asked for. */
+  readonly values: readonly ValueCounts[];
+}
+
+/** Which values are asked for. */
+interface ValuesAsked {
+  readonly range: DayRange;
+  /** The most values of each. */
+  readonly of: readonly (readonly [Dimension, number])[];
+}
+
+/** A period, as it is asked about by time and by values, and by which values. */
+export interface ChartsQuestion {
+  readonly time: Question;
+  readonly values: Question;
+  readonly dimensions: readonly Exclude<Dimension, 'link'>[];
+}
+
+/** All charts of a period. */
+export interface ClickCharts extends ClickStatistics {
+  /** For each dimension, in the order of the question. */
+  readonly values: readonly (readonly ValueCount[])[];
 }
 
 const NO_VALUES: ValueCounts = { items: [], humans: 0, bots: 0 };
@@ -62,61 +82,104 @@ export class Statistics {
   }
 
   /** @throws RangeError when no server has the slot; the configuration refuses such a map before */
-  async ofLink(
-    { key, slot }: { readonly key: string; readonly slot: number },
-    question: Question,
-  ): Promise<Asking<ClickStatistics>> {
-    const server = this.#servers.find(({ slots }) => slots.includes(slot));
-    if (server === undefined) throw new RangeError(`no urls server has slot ${slot}`);
-    const subject = { kind: LINK, name: key };
-    return summarise(question, [await readPart(server, subject, question, { maxValues: MAX_VALUES })]);
+  async ofLink(link: AskedLink, question: Question): Promise<Asking<ClickStatistics>> {
+    const part = await this.#readLink(link, question, {
+      range: question.range,
+      of: valuesOf(question, MAX_VALUES),
+    });
+    return summarise(question, [part]);
+  }
+
+  /** All charts at once. Each by itself would look for the link, its clicks and its visitors again. */
+  async chartsOfLink(link: AskedLink, question: ChartsQuestion): Promise<Asking<ClickCharts>> {
+    const of = question.dimensions.map((dimension) => [dimension, MAX_VALUES] as const);
+    const part = await this.#readLink(link, question.time, { range: question.values.range, of });
+    return chartsOf(question, [part]);
   }
 
   /** All links that a user has or had, and those of them that were followed most. */
-  async ofOwner(
-    userId: bigint,
-    question: Question,
-  ): Promise<Asking<ClickStatistics & { readonly mostFollowed: readonly ValueCount[] }>> {
-    const subject = { kind: OWNER, name: String(userId) };
-    const bounds = {
-      maxValues: this.#servers.length === 1 ? MAX_VALUES : MAX_MERGED,
-      links: MOST_FOLLOWED,
-    };
-    const parts = await Promise.all(
-      this.#servers.map(async (server) => readPart(server, subject, question, bounds)),
-    );
+  async ofOwner(userId: bigint, question: Question): Promise<Asking<ClickStatistics & MostFollowed>> {
+    const of = valuesOf(question, this.#maxValues);
+    const parts = await this.#readOwner(userId, question, { range: question.range, of });
     const summary = summarise(question, parts);
-    if ('tooMany' in summary) return summary;
-    // A link is on one server, so the first ones of all are among the first ones of each.
-    const links = parts.map((part) => part.links);
-    return { ...summary, mostFollowed: mostFrequent(links, MOST_FOLLOWED) };
+    return 'tooMany' in summary ? summary : { ...summary, mostFollowed: mostFollowedOf(parts) };
   }
+
+  /** {@link chartsOfLink} of all links of a user. */
+  async chartsOfOwner(userId: bigint, question: ChartsQuestion): Promise<Asking<ClickCharts & MostFollowed>> {
+    const of = question.dimensions.map((dimension) => [dimension, this.#maxValues] as const);
+    const parts = await this.#readOwner(userId, question.time, { range: question.values.range, of });
+    const charts = chartsOf(question, parts);
+    return 'tooMany' in charts ? charts : { ...charts, mostFollowed: mostFollowedOf(parts) };
+  }
+
+  get #maxValues(): number {
+    return this.#servers.length === 1 ? MAX_VALUES : MAX_MERGED;
+  }
+
+  async #readLink({ key, slot }: AskedLink, question: Question, values: ValuesAsked): Promise<Part> {
+    const server = this.#servers.find(({ slots }) => slots.includes(slot));
+    if (server === undefined) throw new RangeError(`no urls server has slot ${slot}`);
+    return readPart(server, { kind: LINK, name: key }, question, values);
+  }
+
+  /** The links themselves are the last ones of the values. */
+  async #readOwner(userId: bigint, question: Question, { range, of }: ValuesAsked): Promise<Part[]> {
+    const subject = { kind: OWNER, name: String(userId) };
+    const values: ValuesAsked = { range, of: [...of, ['link', MOST_FOLLOWED]] };
+    return Promise.all(this.#servers.map(async (server) => readPart(server, subject, question, values)));
+  }
+}
+
+interface AskedLink {
+  readonly key: string;
+  readonly slot: number;
+}
+
+interface MostFollowed {
+  readonly mostFollowed: readonly ValueCount[];
+}
+
+/** A link is on one server, so the first ones of all are among the first ones of each. */
+function mostFollowedOf(parts: readonly Part[]): ValueCount[] {
+  return mostFrequent(
+    parts.map(({ values }) => values.at(-1) ?? NO_VALUES),
+    MOST_FOLLOWED,
+  );
+}
+
+function valuesOf({ by }: Question, maxValues: number): ValuesAsked['of'] {
+  return by === 'time' ? [] : [[by, maxValues]];
 }
 
 async function readPart(
   { db, isUp }: StatisticsServer,
   subject: AskedSubject,
-  { by, range, utcDays, hasHours }: Question,
-  { maxValues, links = 0 }: { maxValues: number; links?: number },
+  { range, utcDays, hasHours }: Question,
+  asked: ValuesAsked,
 ): Promise<Part> {
   if (!isUp()) throw new StoreUnavailableError(db.name, 'it is down');
-  const dimensions: readonly (readonly [Dimension | 'time', number])[] = [
-    [by, maxValues],
-    ...(links === 0 ? [] : [['link', links] as const]),
-  ];
-  const hasValues = dimensions.some(([dimension]) => dimension !== 'time');
-  const closed = hasValues ? db.closedMonths(subject, range) : undefined;
-  const readOne = async ([dimension, count]: readonly [Dimension | 'time', number]): Promise<ValueCounts> =>
-    dimension === 'time'
-      ? NO_VALUES
-      : // One may be `(other)`.
-        db.values(subject, { dimension, count: count + 1, ...divide(range, (await closed) ?? []) });
-  const [times, visitors, values = NO_VALUES, ofLinks = NO_VALUES] = await Promise.all([
+  const readValues = async (): Promise<ValueCounts[]> => {
+    if (asked.of.length === 0) return [];
+    const parts = divide(asked.range, await db.closedMonths(subject, asked.range));
+    // One may be `(other)`.
+    return db.values(
+      subject,
+      asked.of.map(([dimension, count]) => ({ dimension, count: count + 1, ...parts })),
+    );
+  };
+  const [times, visitors, values] = await Promise.all([
     db.times(subject, range, hasHours ? 'hour' : 'day'),
     db.visitors(subject, utcDays),
-    ...dimensions.map(readOne),
+    readValues(),
   ]);
-  return { times, visitors, values, links: ofLinks };
+  return { times, visitors, values };
+}
+
+function chartsOf({ time, dimensions }: ChartsQuestion, parts: readonly Part[]): Asking<ClickCharts> {
+  const summary = summarise(time, parts);
+  if ('tooMany' in summary) return summary;
+  return { ...summary, values: dimensions.map((_, index) => mergedValues(parts, index)) };
 }
 
 function summarise(question: Question, parts: readonly Part[]): Asking<ClickStatistics> {
@@ -133,15 +196,16 @@ function summarise(question: Question, parts: readonly Part[]): Asking<ClickStat
     bots: sum(all.map(({ bots }) => bots)),
     visitors,
     isApproximate: !isExact || (visitors > 0 && !isOfUtcDays),
-    items: isByTime
-      ? { times: items }
-      : {
-          values: mergeValues(
-            parts.map(({ values }) => values),
-            MAX_VALUES,
-          ),
-        },
+    items: isByTime ? { times: items } : { values: mergedValues(parts, 0) },
   };
+}
+
+/** @param index among the values that were asked for */
+function mergedValues(parts: readonly Part[], index: number): readonly ValueCount[] {
+  return mergeValues(
+    parts.map(({ values }) => values[index] ?? NO_VALUES),
+    MAX_VALUES,
+  );
 }
 
 function sum(numbers: readonly number[]): number {

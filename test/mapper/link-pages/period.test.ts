@@ -17,11 +17,10 @@ describe('the period of a page with statistics', () => {
     ['__proto__', 'UTC', 'day', '2026-10-30'],
   ] as const)
     it(`${period} in ${tz} has ${unit}s`, () => {
-      const { queryOf, zoneFault } = periodOf({ period, tz }, MADE, NOW);
-      expect(queryOf('country')).to.deep.equal({
+      const { query, zoneFault } = periodOf({ period, tz }, MADE, NOW);
+      expect(query).to.deep.equal({
         ...(from !== undefined && { from }),
         unit,
-        by: 'country',
         tz: tz ?? 'UTC',
       });
       expect(zoneFault).to.equal(undefined);
