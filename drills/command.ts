@@ -1,5 +1,5 @@
 import { randomInt } from 'node:crypto';
-import { Help, type Command } from 'commander';
+import { Help, Option, type Command } from 'commander';
 import { UsageError } from '../runtime/terminal/errors.ts';
 import { formatTable } from '../runtime/terminal/table.ts';
 import { printJson, printLines, type Terminal } from '../runtime/terminal/terminal.ts';
@@ -22,6 +22,7 @@ interface CommandOptions {
   readonly rate?: number;
   readonly seconds: number;
   readonly faults: number;
+  readonly brief?: true;
   readonly json?: true;
 }
 
@@ -61,6 +62,12 @@ export function addDrillCommand(program: Command, terminal: Terminal): void {
     )
     .addOption(wholeNumber('--seconds', 'how long chaos lasts', 1).default(180))
     .addOption(wholeNumber('--faults', 'how many faults chaos injects', 1).default(20))
+    .addOption(
+      new Option(
+        '--brief',
+        'rest a third as long in and between faults: a quick look, not to be recorded',
+      ).conflicts('record'),
+    )
     .option('--json', 'print one JSON document: the report, or a list of several reports')
     .action(async (names: string[], options: CommandOptions) => {
       if (options.list) return listDrills(terminal, options.json === true);
@@ -85,7 +92,7 @@ function chooseDrills(names: readonly string[], all: boolean): readonly Drill[] 
 
 async function runChosen(
   drills: readonly Drill[],
-  { rounds, seed = randomInt(2 ** 31), rate, seconds, faults, record }: CommandOptions,
+  { rounds, seed = randomInt(2 ** 31), rate, seconds, faults, brief, record }: CommandOptions,
   terminal: Terminal,
 ): Promise<DrillReport[]> {
   const stopping = new AbortController();
@@ -98,6 +105,7 @@ async function runChosen(
     rate,
     seconds,
     faults,
+    isBrief: brief === true,
     progress: new ProgressLog(),
     signal: stopping.signal,
   };

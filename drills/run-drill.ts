@@ -28,6 +28,8 @@ export interface DrillOptions {
   /** How long chaos lasts, and how many faults it injects. */
   readonly seconds: number;
   readonly faults: number;
+  /** Rests in and between faults are short. */
+  readonly isBrief: boolean;
   readonly progress: ProgressLog;
   /** Its abort interrupts the drill, which heals all faults. */
   readonly signal: AbortSignal;

@@ -33,11 +33,11 @@ export const linksChanged: Drill = {
   round: async (run) => {
     const own = await startOwnLinks(run);
     for (const { id } of run.cluster.file.mappers) {
-      await run.pause(CALM_MS);
+      await run.rest(CALM_MS);
       await Promise.all([pruneSome(run, own), killFor(run, [id], MAPPER_DOWN_MS)]);
       await run.untilQuiesced();
     }
-    await run.pause(CALM_MS);
+    await run.rest(CALM_MS);
     await run.undo('own-links');
     await own.load.followAll();
   },

@@ -64,7 +64,7 @@ const redisFlushed: Drill = {
     const server = pickRedis(run);
     const end = run.beginFault(`FLUSHALL on ${server.name}`);
     await withRedis(server, async (redis) => redis.command('FLUSHALL', []));
-    await run.pause(FAULT_MS);
+    await run.rest(FAULT_MS);
     end();
   },
 };

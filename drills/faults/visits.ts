@@ -15,11 +15,11 @@ export const visitsExact: Drill = {
   round: async (run) => {
     startVisits(run);
     for (const { id } of run.cluster.file.mappers) {
-      await run.pause(CALM_MS);
+      await run.rest(CALM_MS);
       await killFor(run, [id], MAPPER_DOWN_MS);
       await run.untilQuiesced();
     }
-    await run.pause(CALM_MS);
+    await run.rest(CALM_MS);
     await run.undo('visits');
   },
 };

@@ -19,8 +19,13 @@ export interface DrillRunOptions {
   /** How long chaos lasts, and how many faults it injects. */
   readonly seconds: number;
   readonly faults: number;
+  /** Rests are short: for a look at what must never happen, not for figures. */
+  readonly isBrief: boolean;
   readonly signal: AbortSignal;
 }
+
+/** Of a rest, in a brief run. */
+const BRIEF_SHARE = 1 / 3;
 
 /** A producer that holds at least one shard. */
 export interface Holder {
@@ -47,6 +52,7 @@ export class DrillRun {
   readonly seconds: number;
   readonly faults: number;
   readonly signal: AbortSignal;
+  readonly #restShare: number;
   readonly #undo = new Map<string, () => Promise<void> | void>();
 
   constructor(options: DrillRunOptions) {
@@ -61,6 +67,7 @@ export class DrillRun {
     this.seconds = options.seconds;
     this.faults = options.faults;
     this.signal = options.signal;
+    this.#restShare = options.isBrief ? BRIEF_SHARE : 1;
   }
 
   /** Milliseconds since the drill began. */
@@ -84,7 +91,7 @@ export class DrillRun {
   /** Waits while the load is as in the fault that follows. Redirects are compared with those of this time. */
   async calm(ms: number): Promise<void> {
     const fromMs = this.nowMs;
-    await this.pause(ms);
+    await this.rest(ms);
     this.measurements.calms.push({ fromMs, toMs: this.nowMs });
   }
 
@@ -100,7 +107,12 @@ export class DrillRun {
     return { producer, shards };
   }
 
-  /** Rejects when the drill is interrupted. */
+  /** Lets the load run. A brief run rests a third as long. */
+  async rest(ms: number): Promise<void> {
+    await this.pause(ms * this.#restShare);
+  }
+
+  /** Waits exactly so long. Rejects when the drill is interrupted. */
   async pause(ms: number): Promise<void> {
     await delay(ms, undefined, { signal: this.signal });
   }

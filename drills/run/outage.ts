@@ -19,7 +19,7 @@ export async function killFor(
   run.undoLater('restart', async () => cluster.startMissing(overrides));
   const end = run.beginFault(`kill -9 of ${all}`, slotsDown);
   await Promise.all(names.map(async (name) => cluster.kill(name)));
-  await run.pause(ms);
+  await run.rest(ms);
   run.event(`restart of ${all}`);
   await run.undo('restart');
   end();

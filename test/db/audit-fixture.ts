@@ -3,11 +3,11 @@ import type { AuditSources, MapperReserve } from '../../db/audit/sources.ts';
 import type { SuspectSearchOptions } from '../../db/audit/suspect-search.ts';
 import { UrlsWatch } from '../../db/audit/urls-watch.ts';
 import { placementOf, slotOf } from '../../db/keyspace/placement.ts';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { type LinkRow } from '../../db/urls/link.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
-import { testDatabase, testRedis } from '../servers.ts';
+import { migratedDatabase } from '../migrated-database.ts';
+import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { keyspace, log, reigning, type TestKeysDb } from './keys-db-fixture.ts';
 import { LOWER, UPPER } from './urls-fixture.ts';
@@ -34,8 +34,9 @@ export async function testSystem({ keysPerShard = 2_000 } = {}): Promise<TestSys
   const shards = await Promise.all([0, 1].map(async (region) => reigning(keysPerShard, { region })));
   const pools = (await testRedis(2)).map(({ name, url }) => openPool({ name, url, log }));
   await Promise.all(pools.map(async (pool) => until('redis', () => pool.isConnected)));
-  const urlsDbUrls = await Promise.all(['urls-1', 'urls-2'].map(testDatabase));
-  await Promise.all(urlsDbUrls.map(async (url) => migrate(url, 'urls', log)));
+  const urlsDbUrls = await Promise.all(
+    ['urls-1', 'urls-2'].map(async (name) => migratedDatabase(name, 'urls')),
+  );
   const urlsDbs = urlsDbUrls.map((url, i) =>
     openUrlsDb({ name: `urls-${i + 1}`, url, slots: i === 0 ? LOWER : UPPER, log }),
   );

@@ -1,9 +1,8 @@
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { createLog } from '../../runtime/log.ts';
-import { testDatabase } from '../servers.ts';
+import { migratedDatabase } from '../migrated-database.ts';
 
 export const log = createLog('test', 'keys-db', 'silent');
 export const keyspace = createKeyspace({ length: 8, secret: 'a secret of the tests', regionBits: 10 });
@@ -19,8 +18,7 @@ export interface TestKeysDb extends AsyncDisposable {
 export async function testKeysDb(
   options: { region?: number; keyspace?: Keyspace } = {},
 ): Promise<TestKeysDb> {
-  const url = await testDatabase('keys-db');
-  await migrate(url, 'keys-db', log);
+  const url = await migratedDatabase('keys-db', 'keys-db');
   const region = options.region ?? 0;
   const db = openKeysDb({
     name: `keys-db-${region + 1}`,

@@ -1,12 +1,11 @@
 import { randomBytes } from 'node:crypto';
 import { slotOf } from '../../db/keyspace/placement.ts';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { type LinkRow } from '../../db/urls/link.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
-import { testDatabase } from '../servers.ts';
+import { migratedDatabase } from '../migrated-database.ts';
 
 const log = createLog('test', 'urls', 'silent');
 
@@ -40,9 +39,7 @@ export function linkRow(key: string, fields: Partial<LinkRow> = {}): LinkRow {
 
 /** Makes a urls database without links and without a record of slots, and returns its URL. */
 export async function emptyUrlsDatabase(): Promise<string> {
-  const url = await testDatabase('urls');
-  await migrate(url, 'urls', log);
-  return url;
+  return migratedDatabase('urls', 'urls');
 }
 
 /** The urls databases that a test opens. They are closed together. */

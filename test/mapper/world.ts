@@ -1,13 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { startMapper, type RunningMapper, type StartMapperOptions } from '../../mapper/mapper.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog, type Log } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
-import { testDatabase, testRedis } from '../servers.ts';
+import { migratedDatabase } from '../migrated-database.ts';
+import { testRedis } from '../servers.ts';
 
 /** Stores of one test file: Redis shards and urls databases of their own, and mappers on them. */
 export interface World extends AsyncDisposable {
@@ -85,8 +85,7 @@ export async function createWorld({
   const redis = (await testRedis(shards)).map(({ name, url }) => ({ name, url, client: new Redis(url) }));
   const urls = await Promise.all(
     Array.from({ length: databases }, async (_, index) => {
-      const url = await testDatabase(`urls-${index + 1}`);
-      await migrate(url, 'urls', testLog);
+      const url = await migratedDatabase(`urls-${index + 1}`, 'urls');
       const size = ALL_SLOTS.length / databases;
       const slots = ALL_SLOTS.slice(index * size, (index + 1) * size);
       return { name: `urls-${index + 1}`, url, slots, sql: await createConnection(url) };
@@ -98,8 +97,7 @@ export async function createWorld({
     return added;
   };
   if (keys > 0) await Promise.all(redis.map(async (_, shard) => fill(shard, keys)));
-  const usersUrl = hasUsers ? await testDatabase('users') : '';
-  if (hasUsers) await migrate(usersUrl, 'users', testLog);
+  const usersUrl = hasUsers ? await migratedDatabase('users', 'users') : '';
   const mappers: TestMapper[] = [];
   const stores: MapperConfig['stores'] = {
     keySource: 'pools',

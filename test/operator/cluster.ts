@@ -3,13 +3,13 @@ import { lockPath, PATHS, producerPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace } from '../../db/keyspace/key.ts';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { openUrlsDb, type UrlsDb } from '../../db/urls/links.ts';
 import { ALL_SLOTS, formatSlots } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
+import { migratedDatabase } from '../migrated-database.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 const SECRET = 'the secret of a test cluster';
@@ -42,13 +42,14 @@ export async function registerProducer({ session }: TestCluster, id: string, adm
 export async function openTestCluster(): Promise<TestCluster> {
   await using stack = new AsyncDisposableStack();
   const log = createLog('test', 'operator', 'silent');
-  const [keysUrl1, keysUrl2, urlsUrl, usersUrl] = (await Promise.all(
-    ['keys_db_1', 'keys_db_2', 'urls', 'users'].map((name) => testDatabase(name)),
-  )) as [string, string, string, string];
+  const [keysUrl1, keysUrl2, urlsUrl, usersUrl] = await Promise.all([
+    migratedDatabase('keys_db_1', 'keys-db'),
+    migratedDatabase('keys_db_2', 'keys-db'),
+    migratedDatabase('urls', 'urls'),
+    testDatabase('users'),
+  ]);
   const redis = await testRedis(2);
   const { connect } = await testZooKeeper();
-  for (const url of [keysUrl1, keysUrl2]) await migrate(url, 'keys-db', log);
-  await migrate(urlsUrl, 'urls', log);
   const keyspace = createKeyspace({ length: 8, secret: SECRET, regionBits: 10 });
   const keysDbs = [keysUrl1, keysUrl2].map((url, region) =>
     stack.use(openKeysDb({ name: `keys-db-${region + 1}`, url, region, keyspace, log })),

@@ -6,12 +6,12 @@ import { PATHS } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
 import { openKeysDb, type KeysDb } from '../../db/keys-db/keys-db.ts';
 import { createKeyspace, type Keyspace } from '../../db/keyspace/key.ts';
-import { migrate } from '../../db/mysql/migrate.ts';
 import { openPool, type Pool } from '../../db/redis/pool.ts';
 import { parseProducerMember, type ProducerMember } from '../../coordinator/overview/producer-member.ts';
 import { createLog } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
-import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
+import { migratedDatabase } from '../migrated-database.ts';
+import { testRedis, testZooKeeper } from '../servers.ts';
 import { until } from '../until.ts';
 
 /** A cluster for producer tests: its own keys-dbs, pools and ZooKeeper, and producers as real processes. */
@@ -62,8 +62,7 @@ export async function testCluster({
   const databases = await Promise.all(
     Array.from({ length: keysDbs }, async (_, i) => {
       const name = `keys-db-${i + 1}`;
-      const url = await testDatabase(name);
-      await migrate(url, 'keys-db', log);
+      const url = await migratedDatabase(name, 'keys-db');
       return { name, url, region: i };
     }),
   );

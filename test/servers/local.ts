@@ -3,13 +3,22 @@ import { readFileSync } from 'node:fs';
 import { mkdir, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
-import { MARIADB_OPERATOR, startMariaDb } from '../../scripts/servers/mariadb.ts';
+import { MARIADB_OPERATOR, startMariaDb, type MariaDbOptions } from '../../scripts/servers/mariadb.ts';
 import { isPortFree } from '../../scripts/servers/ports.ts';
 import type { RunningServer } from '../../scripts/servers/process.ts';
 import { startRedis } from '../../scripts/servers/redis.ts';
 import { startZooKeeper, startZooKeeperServer } from '../../scripts/servers/zookeeper.ts';
 import { until } from '../until.ts';
 import type { Ensemble, MysqlServer, RedisServer, Server, Services } from './services.ts';
+
+/**
+ * Nothing waits for the disk: to make a table takes several such waits, and tests make thousands. What a killed
+ * server has written is still there, because the machine goes on.
+ */
+const HASTY_MARIADB: Pick<MariaDbOptions, 'flushLogAtCommit' | 'extraArgs'> = {
+  flushLogAtCommit: 0,
+  extraArgs: ['--innodb-flush-method=nosync', '--debug-no-sync', '--skip-sync-frm'],
+};
 
 /**
  * Servers as child processes of the test, on free ports of the loopback address, with their data in `folder`.
@@ -30,9 +39,9 @@ export class LocalServices implements Services {
     const password = randomBytes(12).toString('hex');
     const dir = join(this.#folder(), id);
     const logFile = `${dir}.log`;
-    const flushLogAtCommit = durable ? 1 : 0;
+    const given = { id, dir, logFile, password, ...(durable ? {} : HASTY_MARIADB) };
     const start = async (port?: number): Promise<RunningServer> =>
-      startMariaDb({ id, dir, logFile, password, flushLogAtCommit, ...(port !== undefined && { port }) });
+      startMariaDb({ ...given, ...(port !== undefined && { port }) });
     const server = await this.#run({ id, dir, logFile, start, cuttable });
     return Object.assign(server, {
       url: (database: string) =>
