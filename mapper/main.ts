@@ -4,13 +4,8 @@ import { readMapperConfig } from '../runtime/config/config.ts';
 import { runMain } from '../runtime/lifecycle.ts';
 import { createLog } from '../runtime/log.ts';
 import { SHUTDOWN_DEADLINE_MS, startMapper } from './mapper.ts';
+import { tidyWhenQuiet } from './tidying.ts';
 import { canSharePort, startProcesses } from './parent.ts';
-
-/**
- * In a small cluster, Node is started with --expose-gc. What only the start needed, 8 MB, then goes when
- * nobody waits for the start any more; V8 by itself would keep it until there are requests.
- */
-const TIDY_AFTER_MS = 2_000;
 
 await runMain(() => {
   const config = readMapperConfig();
@@ -26,7 +21,7 @@ await runMain(() => {
       }
       const { signal } = scope;
       const mapper = await startMapper({ config: { ...config, processes: 1 }, log, signal });
-      setTimeout(() => globalThis.gc?.(), TIDY_AFTER_MS).unref();
+      if (globalThis.gc !== undefined) tidyWhenQuiet(globalThis.gc);
       scope.onRelease('mapper', async () => mapper.stop());
     },
   };

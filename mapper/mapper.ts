@@ -136,8 +136,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   const publicUrl = config.publicUrl ?? port.url;
   const { keyspace = createKeyspace(config.stores.keys) } = options;
   const counted = { ...countBatches(metrics), batches: options.batches };
-  // Nobody changes a link before the accounts are open.
-  const events = createLinkEvents(() => accounts);
+  const events = createLinkEvents(() => accounts); // nobody changes a link before the accounts are open
   const stores = stack.use(await openStores({ config, keyspace, ...counted, events: events.wishes, log }));
   const { pools, issued } = stores;
   const mayAppear = (key: string): boolean => issued.mayBeIssued(key);
@@ -221,9 +220,8 @@ export async function startServing(options: StartServingOptions): Promise<Servin
       await delay(lameDuckMs);
       service.live.endAll();
       await server.drain(drainMs);
-      await withDeadline('rows in flight', DRAIN_MS, async () => stores.servers.idle()).catch(
-        () => undefined,
-      );
+      const { servers } = stores;
+      await withDeadline('rows in flight', DRAIN_MS, async () => servers.idle()).catch(() => undefined);
       await service.finish();
       await resources.disposeAsync();
     },

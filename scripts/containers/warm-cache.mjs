@@ -16,6 +16,13 @@ const PROGRAMS = [
   ['producer/worker-main.ts'],
   ['mapper/process-main.ts'],
   ['mapper/main.ts'],
+  // What mappers load when they are told of it, or asked for it. Nothing runs in these.
+  ['mapper/koa-handler.ts'],
+  ['mapper/open-api.ts'],
+  ['mapper/dashboard.ts'],
+  ['mapper/membership.ts'],
+  ['coordinator/overview/cluster-source.ts'],
+  ['db/blobs/s3-store.ts'],
 ];
 
 const [folder, user] = [process.argv[2], Number(process.argv[3])];

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { appendFileSync, existsSync, statSync } from 'node:fs';
+import { appendFileSync, existsSync, readFileSync, statSync } from 'node:fs';
 import { join } from 'node:path';
 import { until } from '../until.ts';
 import { Client } from './client.ts';
@@ -68,6 +68,23 @@ describe('a small cluster', function () {
       .and.not.match(/Locks|UNREACHABLE|EMPTY|ALARMS/);
     expect(stderr).to.equal('');
     expect(await cluster.keymill<object>('audit')).to.include({ balanced: true, bound: 1, unknown: 0 });
+  });
+
+  it('loads the API, pages and the dashboard when somebody asks, from copies without types', async () => {
+    const [mapper] = cluster.file.mappers;
+    const asked = { '/.env': 404, '/login': 200, '/openapi.json': 200, '/docs': 200 };
+    for (const [path, status] of Object.entries(asked)) {
+      const answer = await fetch(`${mapper?.url}${path}`, { headers: { accept: 'text/html, */*' } });
+      expect(answer.status, path).to.equal(status);
+      await answer.arrayBuffer();
+    }
+    const dashboard = await fetch(`${mapper?.admin}/dashboard`);
+    expect(dashboard.status).to.equal(200);
+    expect(await dashboard.text()).to.match(/token/i);
+    const log = readFileSync(join(cluster.runDir, 'logs/mapper-1.log'), 'utf8');
+    expect(log)
+      .to.match(/mapper serves/)
+      .and.not.to.match(/stripTypeScriptTypes/);
   });
 
   it('refuses what needs ZooKeeper, and options of a full cluster, with the way to one', async () => {
