@@ -18,7 +18,7 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
     .command('prepare')
     .description(
       'Creates missing databases, brings their tables up to date, and records in them which keyspace ' +
-        '(key length, region bits, secret) they belong to. Makes the directory or bucket of images. Run it before the first start of every version; ' +
+        '(key length, region bits, secret) they belong to, and which slots each urls server has. Makes the directory or bucket of images. Run it before the first start of every version; ' +
         './scripts/up does it by itself. It may run at any time and several times at once, and changes nothing that is ' +
         'up to date.',
     )
@@ -58,7 +58,7 @@ export function addPrepareCommand(program: Command, terminal: Terminal): void {
 }
 
 /**
- * Records the keyspace in the urls servers, if every keys-db accepts it.
+ * Records keyspace and slots in the urls servers, if every keys-db accepts the keyspace.
  * @param migrated the names of the databases whose tables are up to date
  */
 async function recordKeyspace(
@@ -83,7 +83,7 @@ async function recordKeyspace(
     urlsDbs
       .filter(({ name }) => migrated.has(name))
       .map(async (config) =>
-        inquiry.ask(config.name, async () => recordInUrlsDb(config, keyspace), PREPARE_DEADLINE_MS),
+        inquiry.ask(config.name, async () => recordInUrlsDb(config, keyspace, urlsDbs), PREPARE_DEADLINE_MS),
       ),
   );
 }

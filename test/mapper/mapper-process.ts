@@ -1,6 +1,7 @@
 import { spawn, type ChildProcess } from 'node:child_process';
 import { once } from 'node:events';
 import { readdirSync, readFileSync } from 'node:fs';
+import { messageOf } from '../../runtime/errors.ts';
 import { identityOf } from '../../scripts/servers/identity.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { until } from '../until.ts';
@@ -70,8 +71,10 @@ export async function startMapperProcess(
       const found = output.split('\n').find((candidate) => candidate.includes('mapper serves'));
       return found ?? (hasEnded() ? '' : undefined);
     },
-    { timeoutMs: 30_000 },
-  );
+    { timeoutMs: 90_000 },
+  ).catch((error: unknown) => {
+    throw new Error(`${messageOf(error)}; its log: ${output}`, { cause: error });
+  });
   if (line === '') throw new Error(`the mapper ended before it served: ${output}`);
   const { url, admin } = JSON.parse(line) as { url: string; admin: string };
   return { child, url, admin, log: () => output, exited };

@@ -67,6 +67,35 @@ describe('keymill prepare', () => {
     expect(moved.stderr).to.include('urls-1').and.include('another secret than KEYMILL_KEY_SECRET');
   });
 
+  it('records the slots of every urls server, so that none is late beside the links of another', async () => {
+    const mysql = await testMysql();
+    const names = ['urls-1', 'urls-2'];
+    const databases = names.map((name) => `${PREFIX}_slots_${name}`);
+    const several = {
+      ...env,
+      KEYMILL_URLS_DBS: names
+        .map((name, at) => `${name}:${16 * at}-${16 * at + 15}=${mysql.url(databases[at] ?? '')}`)
+        .join(','),
+    };
+    expect(await runKeymill(['prepare'], several)).to.have.property('exitCode', 0);
+    for (const [at, database] of databases.entries()) {
+      const connection = await createConnection(mysql.url(database));
+      const [rows] = await connection.query(
+        'SELECT MIN(slot) AS first, COUNT(*) AS owned FROM slots WHERE owned = 1',
+      );
+      await connection.end();
+      expect(rows).to.deep.equal([{ first: 16 * at, owned: 16 }]);
+    }
+    const [first = '', second = ''] = several.KEYMILL_URLS_DBS.split(',');
+    const remapped = {
+      ...env,
+      KEYMILL_URLS_DBS: `${first.replace('0-15', '0-7')},${second.replace('16-', '8-')}`,
+    };
+    const refused = await runKeymill(['prepare'], remapped);
+    expect(refused.exitCode).to.equal(2);
+    expect(refused.stderr).to.include('urls-1: it records that it owns slots 0-15');
+  });
+
   it('names a server that does not answer, exit code 2', async () => {
     const broken = { ...env, KEYMILL_USERS_DB: 'mysql://nobody:x@127.0.0.1:1/users' };
     const { exitCode, stdout, stderr } = await runKeymill(['prepare'], broken);

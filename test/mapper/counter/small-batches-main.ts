@@ -1,3 +1,4 @@
+import { flushCompileCache } from 'node:module';
 import { startMapper } from '../../../mapper/mapper.ts';
 import { readMapperConfig } from '../../../runtime/config/config.ts';
 import { runMain } from '../../../runtime/lifecycle.ts';
@@ -17,6 +18,8 @@ await runMain(() => {
       const { signal } = scope;
       const batches = { first: IDS, next: () => IDS };
       const mapper = await startMapper({ config, log, signal, batches, lameDuckMs: 0 });
+      // Whoever kills it starts it again, and would compile all modules again.
+      flushCompileCache();
       scope.onRelease('mapper', async () => mapper.stop());
     },
   };
