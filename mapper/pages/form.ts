@@ -55,7 +55,7 @@ export function faultsOf(state: FormState, labels: Readonly<Record<string, strin
   });
   return notice(
     'fault',
-    html`<p>${isAboutFields ? 'Please mend this:' : problem.message}</p>
+    html`<p>${isAboutFields ? 'Please mend this:' : whatIsWrong(problem)}</p>
       ${
         items.length > 0 &&
         html`<ul>
@@ -63,6 +63,11 @@ export function faultsOf(state: FormState, labels: Readonly<Record<string, strin
       </ul>`
       }`,
   );
+}
+
+/** What no field is to blame for, and what to do about it. */
+function whatIsWrong({ message, status }: Problem): string {
+  return status === 503 ? `${message} Try again in a few seconds.` : message;
 }
 
 /** Everything that is wrong with the fields of a form, or that is to be done in them. */

@@ -36,7 +36,7 @@ const ALL: readonly Setting[] = WIDTHS.flatMap((width) =>
 /** Those of this run: two, or with `--long` every one. */
 export const SETTINGS: readonly Setting[] = IS_LONG ? ALL : USUAL;
 
-/** How many times as long a run with `--long` may take for anything: it runs beside whatever else there is. */
+/** How many times as long a run with `--long` may take for anything: it runs beside whatever there is. */
 export const PATIENCE = IS_LONG ? 5 : 1;
 
 /** As a name of a folder. */
