@@ -17,6 +17,10 @@ export class ImageClient implements AsyncDisposable {
     );
   }
 
+  get pid(): number {
+    return this.#child.pid;
+  }
+
   /** @throws KeymillError when a request is answered neither with success nor with 503 */
   async run(task: ImageTask): Promise<ImageTaskResult> {
     return this.#child.ask(task, TIMEOUT_MS);

@@ -7,6 +7,7 @@ import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { makeBlobFolder } from '../world/blob-folder.ts';
+import { letClientsFirst, letOthersFirst } from '../world/client-precedence.ts';
 import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
@@ -35,6 +36,8 @@ async function run(context: BenchContext): Promise<BenchRow> {
   await using mapper = await startMapper(cluster, context.signal, settings);
   await using client = new LatencyClient(context.signal);
   await using uploads = new ImageClient(context.signal);
+  letOthersFirst(uploads);
+  using precedence = letClientsFirst();
   const follow = async (seconds: number): Promise<number> => {
     const durationMs = seconds * 1_000;
     const task = { url: mapper.url, paths, connections: CONNECTIONS, durationMs, perSecond: PER_SECOND };
@@ -73,6 +76,6 @@ async function run(context: BenchContext): Promise<BenchRow> {
     better: 'lower',
     goal: GOAL,
     fault: decoded === 0 ? 'no picture was decoded' : undefined,
-    details: { perSecond: PER_SECOND, bytes, uploads: UPLOADS, decoded },
+    details: { perSecond: PER_SECOND, bytes, uploads: UPLOADS, decoded, clientsFirst: precedence.holds },
   });
 }

@@ -1,11 +1,11 @@
-import { mkdir, readdir, rm } from 'node:fs/promises';
+import { mkdir } from 'node:fs/promises';
 import { join } from 'node:path';
 import { MEGABYTE, writePicture } from '../load/picture-files.ts';
 import { measure, type Arm } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import type { BenchRow } from '../method/row.ts';
 import { startBareStore } from '../world/bare-store.ts';
-import { makeBlobFolder } from '../world/blob-folder.ts';
+import { emptyFiles, makeUsedBlobFolder } from '../world/blob-folder.ts';
 import { startMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { httpArm, throughput, type HttpArmOptions, type HttpSample } from './http-arm.ts';
@@ -27,7 +27,7 @@ export const imageUpload: Bench = {
 
 async function run(context: BenchContext): Promise<BenchRow> {
   const cluster = await context.privateCluster();
-  const blobs = await makeBlobFolder(cluster, 'bench-blobs');
+  const blobs = await makeUsedBlobFolder(cluster, 'bench-blobs');
   const settings = {
     ...blobs.settings,
     KEYMILL_TRUSTED_PROXIES: '127.0.0.1',
@@ -54,7 +54,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   };
   const measurement = await measure(context, {
     name: 'image-upload',
-    arms: [armOf('mapper', mapper, join(blobs.path, 'images')), armOf('bare', bare, bodies)],
+    arms: [armOf('mapper', mapper, blobs.images), armOf('bare', bare, bodies)],
     watched: [throughput],
     quiesce: async () => cluster.quiesce(context.signal),
   });
@@ -73,10 +73,9 @@ async function run(context: BenchContext): Promise<BenchRow> {
   });
 }
 
-/** A minute of uploads would fill the disk. Nothing else is removed, and an upload may still be ending. */
+/** A minute of uploads would fill the disk. */
 async function thenEmpty(folder: string, running: Promise<HttpSample>): Promise<HttpSample> {
   const sample = await running;
-  for (const name of await readdir(folder))
-    await rm(join(folder, name), { recursive: true, force: true, maxRetries: 5 });
+  await emptyFiles(folder);
   return sample;
 }

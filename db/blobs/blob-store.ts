@@ -14,12 +14,17 @@ export interface BlobContent {
   /** Begins at the first byte each time, so that an attempt can be repeated. */
   read(): Readable;
   /**
-   * A file with exactly these bytes, which nobody needs afterwards: a store on the same file system takes it
-   * instead of a copy.
+   * A file with exactly these bytes, which nobody needs under this name: a store on the same file system
+   * takes it away instead of a copy. When it has gone, the content is read.
    */
   readonly file?: string | undefined;
-  /** Makes the bytes of the file durable. Absent: the store opens it for that. */
+  /**
+   * Makes the bytes of the file durable. The owner has just written it, and knows that they are all there.
+   * Absent: the store opens the file, and looks at its length and its age.
+   */
   readonly syncFile?: (() => Promise<void>) | undefined;
+  /** The file has gone: it is the blob now. */
+  readonly onFileTaken?: (() => void) | undefined;
 }
 
 /** The first and the last byte, both included. */

@@ -1,4 +1,5 @@
-import { link, mkdir, open, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { mkdir, open, readdir, rename, rmdir, stat, unlink, type FileHandle } from 'node:fs/promises';
+import { join } from 'node:path';
 import { codeOf, DeadlineError } from '../../runtime/errors.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
@@ -6,12 +7,12 @@ import { BLOB_STORE, DamagedBlobError } from './blob-errors.ts';
 import { checkPrefix } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream } from './blob-stream.ts';
-import { checkMarker, placeOf, syncFolder, type BlobPlace } from './directory-layout.ts';
+import { checkMarker, placeOf, SPOOL, syncFolder, type BlobPlace } from './directory-layout.ts';
 import { listDirectory } from './directory-list.ts';
 import type { DiskCalls } from './disk-calls.ts';
 import { fromDisk, isAbsent } from './disk-errors.ts';
 import { FileReader } from './file-reader.ts';
-import { cannotLink, Spool } from './spool.ts';
+import { Spool } from './spool.ts';
 
 /** Of the whole put. Each of its calls to the disk has a deadline of its own. */
 const PUT_TIMEOUT_MS = 60_000;
@@ -27,7 +28,7 @@ const CLEANING_MS = 15 * 60_000;
 
 /**
  * Blobs as files of a directory, which several processes and machines may share. A blob is written to the
- * spool, made durable, and renamed, or linked if it is a file already. So under its name it is always whole.
+ * spool, or is a file already; it is made durable, and renamed. So under its name it is always whole.
  */
 export class DirectoryStore implements BlobStore {
   readonly name = BLOB_STORE;
@@ -47,11 +48,14 @@ export class DirectoryStore implements BlobStore {
   async put(name: string, content: BlobContent): Promise<void> {
     const place = placeOf(this.#root, name);
     try {
-      await checkMarker(this.#root, this.#disk);
+      // A file of ours comes from this very disk: it cannot be renamed when the disk has gone.
+      if (content.file?.startsWith(join(this.#root, SPOOL, '/')) !== true)
+        await checkMarker(this.#root, this.#disk);
       await withDeadline('put', PUT_TIMEOUT_MS, async (signal) => this.#put(place, content, signal));
     } catch (error) {
       if (error instanceof DeadlineError)
         throw new StoreUnavailableError(BLOB_STORE, 'its disk is too slow', error);
+      if (isAbsent(error)) await checkMarker(this.#root, this.#disk);
       throw fromDisk('put', error);
     }
     this.#cleanNowAndThen();
@@ -140,30 +144,29 @@ export class DirectoryStore implements BlobStore {
   }
 
   async #put(place: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
-    if (!(await this.#link(place, content, signal))) await this.#rename(place, content, signal);
+    if (!(await this.#move(place, content, signal))) await this.#rename(place, content, signal);
     await this.#syncFolders(place.folders);
   }
 
-  /** The file of a content becomes the blob. @returns false: it cannot, or there is such a blob already */
-  async #link({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<boolean> {
+  /** The file of a content becomes the blob. @returns false: it cannot, or it has gone */
+  async #move({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<boolean> {
     const given = content.file;
     if (given === undefined) return false;
-    await this.#spool.makeDurable(given, content);
     try {
-      await this.#inFolders(folders, signal, async () => link(given, file));
-      return true;
+      await this.#spool.makeDurable(given, content);
+      await this.#inFolders(folders, signal, async () => rename(given, file));
     } catch (error) {
-      if (codeOf(error) === 'EEXIST' || cannotLink(error)) return false;
+      if (isAbsent(error) || cannotMove(error)) return false;
       throw error;
     }
+    content.onFileTaken?.();
+    return true;
   }
 
   async #rename({ folders, file }: BlobPlace, content: BlobContent, signal: AbortSignal): Promise<void> {
     const spooled = await this.#spool.take(content, signal);
     try {
       await this.#inFolders(folders, signal, async () => rename(spooled, file));
-      // Of two links to the same file, rename leaves both.
-      if (content.file !== undefined) await this.#spool.remove(spooled);
     } catch (error) {
       await this.#spool.remove(spooled);
       throw error;
@@ -194,6 +197,8 @@ export class DirectoryStore implements BlobStore {
    */
   async #syncFolders(folders: readonly string[]): Promise<void> {
     const permanent = folders.slice(1, 1 + PERMANENT);
+    const [first] = permanent;
+    if (first !== undefined && !this.#durable.has(first)) await this.#syncAllIn(first);
     const unsure = folders.filter((_, depth) => {
       const inside = folders[depth + 1];
       return inside === undefined || !permanent.includes(inside) || !this.#durable.has(inside);
@@ -201,6 +206,18 @@ export class DirectoryStore implements BlobStore {
     await Promise.all(unsure.map(async (folder) => this.#syncFolder(folder)));
     if (this.#durable.size > MAX_DURABLE) this.#durable.clear();
     for (const folder of permanent) this.#durable.add(folder);
+  }
+
+  /** With one call for all folders of a first character that there are, instead of one for each. */
+  async #syncAllIn(first: string): Promise<void> {
+    const names = await this.#disk
+      .do('read a folder', async () => readdir(first))
+      .catch((error: unknown) => {
+        if (!isAbsent(error)) throw error;
+        return [];
+      });
+    await Promise.all([this.#root, first].map(async (folder) => this.#syncFolder(folder)));
+    for (const folder of [first, ...names.map((name) => join(first, name))]) this.#durable.add(folder);
   }
 
   async #syncFolder(folder: string): Promise<void> {
@@ -219,6 +236,8 @@ export class DirectoryStore implements BlobStore {
     for (let attempt = 0; missing < folders.length && attempt < MAX_ATTEMPTS * folders.length; attempt++) {
       const folder = folders[Math.max(1, missing)];
       if (folder === undefined) return;
+      // An empty folder is the place of a disk that is not mounted.
+      if (missing === 1) await checkMarker(this.#root, this.#disk);
       try {
         await this.#disk.do('make a folder', async () => mkdir(folder, 0o700));
         this.#durable.delete(folder);
@@ -254,6 +273,11 @@ export class DirectoryStore implements BlobStore {
     // What is left stays for the next time.
     this.removeLeftovers().catch(() => undefined);
   }
+}
+
+/** To this file system from another one, or at all. */
+function cannotMove(error: unknown): boolean {
+  return ['EXDEV', 'EPERM', 'EACCES', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error));
 }
 
 /** @returns undefined: the path is a folder, so there is no blob */

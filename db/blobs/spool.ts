@@ -1,8 +1,7 @@
 import { randomBytes } from 'node:crypto';
-import { link, open, opendir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
+import { open, opendir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import { codeOf } from '../../runtime/errors.ts';
 import { ContentLengthError } from './blob-errors.ts';
 import type { BlobContent } from './blob-store.ts';
 import { exactly } from './blob-stream.ts';
@@ -28,14 +27,13 @@ export class Spool {
   }
 
   /**
-   * Writes a content, or links its file, and makes the bytes durable.
+   * Writes a content, and makes the bytes durable.
    * @returns the path of the new file; when it throws there is none
    * @throws ContentLengthError, what the content throws, errors of the disk
    */
   async take(content: BlobContent, signal: AbortSignal): Promise<string> {
     const path = join(this.#folder, `${randomBytes(12).toString('hex')}${SUFFIX}`);
     try {
-      if (content.file !== undefined && (await this.#link(content.file, content, path))) return path;
       await this.#write(content, path, signal);
       return path;
     } catch (error) {
@@ -66,7 +64,6 @@ export class Spool {
         const found = await this.#disk
           .do('look at a spooled file', async () => stat(path))
           .catch(() => undefined);
-        // Linking a file sets its ctime, and leaves its mtime as it was.
         if (found === undefined || found.ctimeMs > nowMs - MAX_AGE_MS) continue;
         await this.remove(path);
         removed += 1;
@@ -76,30 +73,18 @@ export class Spool {
     }
   }
 
-  /** @returns false when the file cannot be linked: it is on another file system */
-  async #link(file: string, content: BlobContent, path: string): Promise<boolean> {
-    try {
-      await this.#disk.do('link the file', async () => link(file, path));
-    } catch (error) {
-      if (!cannotLink(error)) throw error;
-      return false;
-    }
-    await this.makeDurable(path, content);
-    return true;
-  }
-
   /**
-   * Makes the bytes of a file durable, which then is a blob or becomes one.
+   * Makes the bytes of a file durable, which then becomes a blob.
    * @throws ContentLengthError, errors of the disk
    */
   async makeDurable(path: string, { bytes, syncFile }: BlobContent): Promise<void> {
+    if (syncFile !== undefined) return syncFile();
     const { size, mtimeMs } = await this.#disk.do('look at the file', async () => stat(path));
     if (size !== bytes) throw new ContentLengthError(bytes, String(size));
     // An old file would count as a blob that was stored long ago.
     const now = new Date();
     if (mtimeMs < now.getTime() - MAX_FRESH_MS)
       await this.#disk.do('date the file', async () => utimes(path, now, now));
-    if (syncFile !== undefined) return syncFile();
     const handle = await this.#open(path, 'r+');
     try {
       await this.#disk.do('sync the file', async () => handle.sync());
@@ -146,9 +131,4 @@ export class Spool {
       at += (await this.#disk.do(step, async () => handle.write(rest))).bytesWritten;
     }
   }
-}
-
-/** On this file system, or from another one. */
-export function cannotLink(error: unknown): boolean {
-  return ['EXDEV', 'EPERM', 'EACCES', 'EMLINK', 'ENOTSUP', 'EOPNOTSUPP'].includes(codeOf(error));
 }

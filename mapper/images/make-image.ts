@@ -140,8 +140,9 @@ export async function storePicture(
   const content = {
     bytes: file.bytes,
     read: () => file.stream(),
-    file: file.path,
+    file: file.isTaken ? undefined : file.path,
     syncFile: async () => file.sync(),
+    onFileTaken: () => file.taken(),
   };
   try {
     await deadline.beforeBind('storing an image', async () =>

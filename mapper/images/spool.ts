@@ -8,6 +8,7 @@ import { codeOf } from '../../runtime/errors.ts';
 import { Problem } from '../http/problem.ts';
 import type { PictureSource } from '../pictures/picture.ts';
 import { folderName, removeLeftOvers } from './left-over-spools.ts';
+import { SharedTurn } from './shared-turn.ts';
 import { SpoolBuffers } from './spool-buffers.ts';
 
 export interface SpoolOptions {
@@ -26,6 +27,7 @@ interface SpoolFileOptions {
   readonly handle: FileHandle;
   readonly disk: SpoolDisk;
   readonly buffers: SpoolBuffers;
+  readonly turn: SharedTurn;
 }
 
 /** Of a file that is read from its beginning to its end. */
@@ -41,6 +43,7 @@ export class Spool implements AsyncDisposable {
   readonly #disk: SpoolDisk;
   readonly #folder: string;
   readonly #buffers = new SpoolBuffers();
+  readonly #turn = new SharedTurn();
   #count = 0;
 
   private constructor({ parent, isAmongOthers = false, disk }: SpoolOptions) {
@@ -73,7 +76,7 @@ export class Spool implements AsyncDisposable {
     this.#count += 1;
     const path = join(this.#folder, String(this.#count));
     const handle = await orNoRoom(async () => this.#open(path));
-    return new SpoolFile(path, { handle, disk: this.#disk, buffers: this.#buffers });
+    return new SpoolFile(path, { handle, disk: this.#disk, buffers: this.#buffers, turn: this.#turn });
   }
 
   async [Symbol.asyncDispose](): Promise<void> {
@@ -114,6 +117,7 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   readonly #handle: FileHandle;
   readonly #disk: SpoolDisk;
   readonly #buffers: SpoolBuffers;
+  readonly #turn: SharedTurn;
   readonly #hash = createHash('sha256');
   #bytes = 0;
   /** So many of them are in the file. */
@@ -123,13 +127,15 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   #position = 0;
   #held = 0;
   #mayBeUsedLate = false;
+  #isTaken = false;
   #digest: string | undefined;
 
-  constructor(path: string, { handle, disk, buffers }: SpoolFileOptions) {
+  constructor(path: string, { handle, disk, buffers, turn }: SpoolFileOptions) {
     this.path = path;
     this.#handle = handle;
     this.#disk = disk;
     this.#buffers = buffers;
+    this.#turn = turn;
   }
 
   get bytes(): number {
@@ -143,6 +149,8 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
 
   /** The bytes are in the file after {@link finish}. @throws Problem 503 the disk is full, or fails */
   async write(piece: Uint8Array): Promise<void> {
+    const others = this.#turn.next();
+    if (others !== undefined) await others;
     this.#hash.update(piece);
     for (let at = 0; at < piece.length;) {
       const buffer = (this.#buffer ??= this.#buffers.take());
@@ -209,10 +217,21 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
     return Readable.from(this.#pieces(), { objectMode: false });
   }
 
+  /** Whether it has another name now. It can still be read. */
+  get isTaken(): boolean {
+    return this.#isTaken;
+  }
+
+  /** A store has given it another name, and will remove it. */
+  taken(): void {
+    this.#isTaken = true;
+  }
+
   /** A file that cannot be removed is removed by a later process. */
   async [Symbol.asyncDispose](): Promise<void> {
     this.release();
     await this.#disk.close(this.#handle);
+    if (this.#isTaken) return;
     await this.#disk.do('remove an upload', async () => unlink(this.path)).catch(() => undefined);
   }
 

@@ -1,11 +1,13 @@
 import { randomBytes } from 'node:crypto';
 import { readdirSync, readlinkSync } from 'node:fs';
-import { mkdir, readdir, readFile, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
+import { mkdir, readdir, readFile, rename, rm, stat, truncate, utimes, writeFile } from 'node:fs/promises';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { ContentLengthError, DamagedBlobError } from '../../../db/blobs/blob-errors.ts';
-import { prepareDirectory } from '../../../db/blobs/directory-layout.ts';
+import { prepareDirectory, SPOOL } from '../../../db/blobs/directory-layout.ts';
 import { DiskCalls } from '../../../db/blobs/disk-calls.ts';
+import { StoreUnavailableError } from '../../../db/store-errors.ts';
+import { codeOf } from '../../../runtime/errors.ts';
 import { testFolder } from '../../servers.ts';
 import { until } from '../../until.ts';
 import { rejection } from '../rejection.ts';
@@ -60,15 +62,39 @@ describe('a blob store in a directory', () => {
       const [store, name, content] = [storeIn(root), newName(), randomBytes(300_000)];
       const file = await fileWith(content);
       await utimes(file, new Date('2020-01-01'), new Date('2020-01-01'));
-      const broken = { ...contentOf(content), read: () => contentOf(randomBytes(5)).read(), file };
-      await store.put(name, broken);
+      let taken = 0;
+      const unreadable = { ...contentOf(content), read: () => contentOf(randomBytes(5)).read(), file };
+      await store.put(name, { ...unreadable, onFileTaken: () => (taken += 1) });
+      expect(taken).to.equal(1);
+      expect(await stat(file).catch(codeOf)).to.equal('ENOENT');
       expect((await readBlob(store, name))?.equals(content)).to.equal(true);
-      expect((await stat(file)).nlink).to.equal(2);
       const found = await store.stat(name);
       expect(Date.now() - Number(found?.storedAt)).to.be.within(-2_000, 60_000);
-      await store.put(name, broken);
+      await store.put(name, { ...unreadable, file: await fileWith(content) });
+      expect((await readBlob(store, name))?.equals(content)).to.equal(true);
       expect(await spooledIn(root)).to.deep.equal([]);
-      expect((await stat(file)).nlink).to.equal(2);
+    });
+
+    it('reads the content when the file has gone, and does not say that it has taken it', async () => {
+      const [store, name, content] = [storeIn(root), newName(), randomBytes(300_000)];
+      const file = join(testFolder(), randomBytes(8).toString('hex'));
+      const onFileTaken = (): void => expect.fail('there was none');
+      await store.put(name, { ...contentOf(content), file, onFileTaken });
+      expect((await readBlob(store, name))?.equals(content)).to.equal(true);
+      expect(await spooledIn(root)).to.deep.equal([]);
+    });
+
+    it('takes nothing from its own disk to the place where that was', async () => {
+      const own = await newRoot(testFolder());
+      const [store, content] = [storeIn(own), randomBytes(1_000)];
+      await store.put('images/Abcd/1', contentOf(content));
+      const file = await fileWith(content, join(own, SPOOL));
+      await rename(own, `${own}-away`);
+      await mkdir(own);
+      const failure = await rejection(store.put('images/Abcd/2', { ...contentOf(content), file }));
+      expect(failure).to.be.instanceOf(StoreUnavailableError);
+      expect(failure.message).to.match(/the disk is not mounted/);
+      expect(await readdir(own)).to.deep.equal([]);
     });
 
     it('copies a file of another file system', async () => {
@@ -126,6 +152,25 @@ describe('a blob store in a directory', () => {
     expect(steps).to.deep.equal(['open a blob', 'read a blob', 'close']);
     for (const bytes of [content.length - 1, content.length + 1])
       expect(await rejection(into(bytes))).to.be.instanceOf(DamagedBlobError);
+  });
+
+  it('makes the folders of a store durable with one call when it begins, and then only new ones', async () => {
+    const own = await newRoot(testFolder());
+    const names = Array.from({ length: 20 }, (_, n) => `images/${String.fromCodePoint(65 + n)}bcd/1`);
+    for (const name of names) await storeIn(own).put(name, contentOf(randomBytes(5)));
+    const steps: string[] = [];
+    const store = storeIn(own, { before: (step) => void steps.push(step) });
+    await store.removeLeftovers();
+    const syncsFor = async (name: string): Promise<number> => {
+      steps.length = 0;
+      await store.put(name, contentOf(randomBytes(5)));
+      return steps.filter((step) => step === 'sync a folder').length;
+    };
+    // The store, `images`, and the two folders of the key.
+    expect(await syncsFor('images/Abcd/2')).to.equal(4);
+    for (const name of names) expect(await syncsFor(name.replace('bcd', 'bce'))).to.equal(2);
+    expect(await syncsFor('images/Zbcd/1')).to.equal(3);
+    expect(await syncsFor('images/Zbce/1')).to.equal(2);
   });
 
   it('leaves alone what others have put beside its blobs', async () => {

@@ -141,6 +141,30 @@ describe('the spool of uploads', () => {
     );
   });
 
+  it('keeps a few pieces in a turn, however many uploads have theirs at the same moment', async () => {
+    await using spool = await open();
+    await using stack = new AsyncDisposableStack();
+    const [uploads, each] = [8, 15];
+    const begin = Promise.withResolvers<void>();
+    const inTurns = new Map<number, number>();
+    const pieces = async function* (): AsyncGenerator<Buffer> {
+      await begin.promise;
+      for (let piece = 0; piece < each; piece += 1) {
+        const { loopCount } = performance.nodeTiming.uvMetricsInfo;
+        inTurns.set(loopCount, (inTurns.get(loopCount) ?? 0) + 1);
+        yield Buffer.alloc(65_536);
+      }
+    };
+    let made = 0;
+    const counted = { create: async () => spool.create().finally(() => (made += 1)) } as Spool;
+    const kept = Array.from({ length: uploads }, async () => receiveBody(pieces(), stack, counted));
+    await until('the files to be there', () => made === uploads);
+    begin.resolve();
+    await Promise.all(kept);
+    // What half a millisecond has room for, and one piece of each that waits. All in one turn were 120.
+    expect(Math.max(...inTurns.values())).to.be.below((uploads * each) / 2);
+  });
+
   it('opens on a file system where nothing can be written, and refuses uploads there', async () => {
     await using spool = await open('/proc/nowhere/uploads');
     const failure: unknown = await spool.create().catch((error: unknown) => error);
