@@ -43,9 +43,6 @@ export interface Services {
   readonly webhooks: Webhooks;
 }
 
-/** What is not about people. */
-export type LinkServices = Omit<Services, 'accounts' | 'administration'>;
-
 type Shape = Readonly<Record<string, z.ZodType>>;
 type ObjectSchema = z.ZodObject<Shape>;
 type Parsed<S> = S extends z.ZodType ? z.output<S> : undefined;
