@@ -5,8 +5,8 @@ import { ADMIN_TOKEN } from '../../admin-token.ts';
 import { testDatabase, testMysql, testRedis, testZooKeeper } from '../../servers.ts';
 
 /*
- * The stores of a large cluster, on real servers: 64 databases of keys, 16 databases of Redis on four servers,
- * and ZooKeeper. What its processes write there is written by `serve-members`.
+ * The stores of a large cluster, on real servers: 64 databases of keys, 16 databases of Redis on four
+ * servers, and ZooKeeper. What its processes write there is written by `serve-members`.
  */
 
 export const SIZES = { shards: 64, pools: 16, producers: 20, mappers: 20 } as const;
