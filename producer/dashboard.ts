@@ -1,6 +1,8 @@
 import type { LockHolder } from '../coordinator/lock-holder.ts';
 import { clusterSource, zookeeperServersSource } from '../coordinator/overview/cluster-source.ts';
 import { lockEntries } from '../coordinator/overview/lock-entries.ts';
+import { parseMapperMember } from '../coordinator/overview/mapper-member.ts';
+import { registrySource } from '../db/overview/small-cluster-source.ts';
 import { keysDbsSource, poolsSource, type LookedAtStores } from '../db/overview/stores-source.ts';
 import type { Readiness } from '../runtime/admin.ts';
 import type { ProducerConfig } from '../runtime/config/config.ts';
@@ -66,6 +68,7 @@ interface DashboardParts {
 export function openDashboard({ config, stores, levels, memory, metrics, ready }: DashboardParts): Dashboard {
   const { id, zookeeper, admin } = config;
   const { timeline } = memory;
+  const [first] = config.stores.redis;
   const facts = factsOf({ id, kind: 'producer', hasZooKeeper: true }, config.stores);
   const urlsDbs = facts.urlsDbs.map(({ name }) => name);
   const lend = (): LookedAtStores => ({ ...stores, [Symbol.asyncDispose]: async () => undefined });
@@ -88,6 +91,8 @@ export function openDashboard({ config, stores, levels, memory, metrics, ready }
     sources: [
       clusterSource(zookeeper, facts.shards),
       zookeeperServersSource(zookeeper),
+      // While a cluster grows, mappers that run since before there was a ZooKeeper are known there only.
+      ...(first === undefined ? [] : [registrySource(first, parseMapperMember)]),
       poolsSource(lend, facts.shards),
       keysDbsSource(lend, urlsDbs),
       reportsSource({ self, facts, token: admin.token, timeline }),

@@ -21,6 +21,8 @@ export interface PoolQuestion {
   readonly keysDbs: readonly string[];
   readonly keyspace: Pick<KeyspaceIdentity, 'length'>;
   readonly timeoutMs: number;
+  /** Whether the texts at the head are looked at. Default: yes. */
+  readonly hasHead?: boolean;
 }
 
 /** Mappers avoid a pool that answers more slowly. */
@@ -31,7 +33,7 @@ const HEAD_TEXTS = 16;
 /** Asks a pool for its level and its problem. @throws StoreUnavailableError, OutcomeUnknownError */
 export async function lookAtPool(
   pool: Pool,
-  { keysDbs, keyspace, timeoutMs }: PoolQuestion,
+  { keysDbs, keyspace, timeoutMs, hasHead = true }: PoolQuestion,
 ): Promise<PoolLook> {
   const startedMs = monotonicMs();
   let level: number | undefined;
@@ -39,7 +41,7 @@ export async function lookAtPool(
   try {
     level = await pool.level({ timeoutMs });
     elapsedMs = monotonicMs() - startedMs;
-    const head = await pool.head(HEAD_TEXTS);
+    const head = hasHead ? await pool.head(HEAD_TEXTS) : [];
     const epochs = await Promise.all(
       keysDbs.map(async (keysDb) => ({ keysDb, epoch: (await pool.producerState(keysDb)).epoch })),
     );

@@ -1,5 +1,6 @@
 import { goneBackAlarms } from '../../runtime/dashboard/alarm-sentences.ts';
 import type { KeysDbSeen, PoolSeen, Seen } from '../../runtime/dashboard/seen.ts';
+import { InTurn } from '../../runtime/dashboard/in-turn.ts';
 import { pollingSource, type Source } from '../../runtime/dashboard/source.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import type { KeysDb } from '../keys-db/keys-db.ts';
@@ -19,9 +20,15 @@ export interface LookedAtStores extends AsyncDisposable {
 
 const POOLS_EVERY_MS = 500;
 const POOL_MS = 600;
-/** Reads the heads and the epochs of the pools, which seldom change: 16 pools and 64 keys-dbs make 1,024. */
-const PROBLEMS_EVERY = 20;
+/** What stands at the heads of the pools. */
+const HEADS_EVERY = 4;
+/** The epochs in the pools, which seldom change. */
+const EPOCHS_EVERY = 20;
+/** 16 pools and 64 keys-dbs have 1,024 epochs, with three commands for each. So many are read in a round. */
+const EPOCHS_AT_ONCE = 16;
 const KEYS_DBS_EVERY_MS = 2_000;
+/** Keys-dbs that are read in one round. More take turns: of 64, each is read every 8 s. */
+const KEYS_DBS_AT_ONCE = 16;
 const KEYS_DB_MS = 900;
 
 /**
@@ -32,27 +39,38 @@ const KEYS_DB_MS = 900;
 export function poolsSource(open: () => LookedAtStores, shards: readonly string[]): Source {
   return (tell, seen) => {
     const stores = open();
-    /** What the epochs in a pool say, as of its last thorough look. */
+    /** What the epochs in a pool and its head say, as of the last look at them. */
     const doubts = new Map<string, string | undefined>();
+    const heads = new Map<string, string | undefined>();
+    const epochsEvery = Math.max(
+      EPOCHS_EVERY,
+      Math.ceil((stores.pools.length * shards.length) / EPOCHS_AT_ONCE),
+    );
     let round = 0;
     const read = async (now: Seen): Promise<Seen> => {
-      const isThorough = round % PROBLEMS_EVERY === 0;
+      const pools = await Promise.all(stores.pools.map(async (pool, index) => look(pool, now, index)));
       round += 1;
-      return { pools: await Promise.all(stores.pools.map(async (pool) => look(pool, now, isThorough))) };
+      return { pools };
     };
-    const look = async (pool: Pool, now: Seen, isThorough: boolean): Promise<PoolSeen> => {
+    const look = async (pool: Pool, now: Seen, index: number): Promise<PoolSeen> => {
       const { name } = pool;
+      // All pools at once, but for the first time, would hold up the requests of this process.
+      const ownRound = Math.floor((index * epochsEvery) / stores.pools.length);
+      const isThorough = round === 0 || round % epochsEvery === ownRound;
+      const hasHead = isThorough || round % HEADS_EVERY === 0;
       try {
         const { level, elapsedMs, problem, epochs } = await withDeadline(name, POOL_MS, async () =>
           lookAtPool(pool, {
             keysDbs: isThorough ? shards : [],
             keyspace: stores.keyspace,
             timeoutMs: POOL_MS,
+            hasHead,
           }),
         );
         if (isThorough) doubts.set(name, doubtOf(name, epochs, now));
+        if (hasHead || problem !== undefined) heads.set(name, problem);
         const isSlow = elapsedMs > HEALTHY_MS;
-        return { name, level: level ?? null, isSlow, problem: problem ?? doubts.get(name) ?? null };
+        return { name, level: level ?? null, isSlow, problem: heads.get(name) ?? doubts.get(name) ?? null };
       } catch {
         return { name, level: null, isSlow: false, problem: null };
       }
@@ -66,8 +84,16 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
 export function keysDbsSource(open: () => LookedAtStores, urlsDbs: readonly string[]): Source {
   return (tell, seen) => {
     const stores = open();
+    const turns = new InTurn(KEYS_DBS_AT_ONCE);
+    let known = new Map<string, KeysDbAnswer>();
     const read = async (): Promise<Seen> => {
-      const answers = await Promise.all(stores.keysDbs.map(readKeysDb));
+      const due = turns.next(stores.keysDbs.map(({ name }) => name));
+      const answers = await Promise.all(
+        stores.keysDbs.map(
+          async (keysDb) => (due.has(keysDb.name) ? undefined : known.get(keysDb.name)) ?? readKeysDb(keysDb),
+        ),
+      );
+      known = new Map(answers.map((answer) => [answer.keysDb.name, answer]));
       const alarms = answers.flatMap((answer) => answer.alarms ?? []);
       return {
         keysDbs: answers.map(({ keysDb }) => keysDb),
@@ -79,9 +105,12 @@ export function keysDbsSource(open: () => LookedAtStores, urlsDbs: readonly stri
   };
 }
 
-async function readKeysDb(
-  keysDb: LookedAtStores['keysDbs'][number],
-): Promise<{ readonly keysDb: KeysDbSeen; readonly alarms?: ReadonlyMap<string, WriteOff> }> {
+interface KeysDbAnswer {
+  readonly keysDb: KeysDbSeen;
+  readonly alarms?: ReadonlyMap<string, WriteOff>;
+}
+
+async function readKeysDb(keysDb: LookedAtStores['keysDbs'][number]): Promise<KeysDbAnswer> {
   const { name } = keysDb;
   try {
     const [{ claimedTo, generatedTo, ensemble }, { writeOffs }] = await withDeadline(

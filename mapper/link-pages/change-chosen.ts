@@ -5,7 +5,7 @@ import type { WholeLink } from '../shorten/whole-link.ts';
 
 /** What is done to several links together. */
 export type Chosen =
-  { readonly action: 'delete' } | { readonly action: 'add' | 'remove'; readonly tag: string };
+  { readonly action: 'delete' | 'restore' } | { readonly action: 'add' | 'remove'; readonly tag: string };
 
 /** A link that is not changed, and why. */
 export interface NotChanged {
@@ -58,7 +58,7 @@ export async function changeChosen(
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift())
       try {
         if (monotonicMs() > endsAtMs) throw new Problem('overloaded', { detail: TOO_LONG });
-        const reason = await changeTags(request, key, chosen);
+        const reason = await ('tag' in chosen ? changeTags(request, key, chosen) : restore(request, key));
         if (reason !== undefined) failed.push({ key, reason });
       } catch (error) {
         stops.push(error);
@@ -82,11 +82,21 @@ function isOfMoment(error: unknown): boolean {
   return error instanceof Problem && (error.status === 503 || error.status === 429);
 }
 
+async function restore({ call }: PageRequest, key: string): Promise<string | undefined> {
+  try {
+    await call('restoreLink', { params: { key } });
+    return undefined;
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status >= 500 || error.status === 429) throw error;
+    return error.message;
+  }
+}
+
 /** A change of tags names all of them, so it holds only for the tags that were read before it. */
 async function changeTags(
   { call }: PageRequest,
   key: string,
-  { action, tag }: Exclude<Chosen, { action: 'delete' }>,
+  { action, tag }: Extract<Chosen, { tag: string }>,
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {

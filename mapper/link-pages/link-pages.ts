@@ -8,10 +8,12 @@ import type { WholeLink } from '../shorten/whole-link.ts';
 import { ABOUT, changedFields, rebased, toForm } from './link-form.ts';
 import { linkPage, type LinkView } from './link-view.ts';
 import { pathOfLink } from './paths.ts';
-import { periodOf, type Period } from './period.ts';
-import { DIMENSION_NAMES, type DimensionName, type ShownClicks } from './statistics-view.ts';
+import { periodOf } from './period.ts';
+import { readClicks } from './read-clicks.ts';
+import { DIMENSION_NAMES } from './statistics-view.ts';
 import { withRowsInOrder } from './target-rows.ts';
 
+const NO_CLICKS = 'Nobody has followed this link in this period.';
 const SHARED = { for: 'signed-in', isShared: true } as const;
 /** 20 targets of 2,048 characters, all of them percent-encoded, twice: as they were and as they are. */
 const MAX_FORM_BYTES = 512 * 1024;
@@ -111,27 +113,13 @@ async function viewOf(
   const asked = { period: query.get('period') ?? undefined, tz: query.get('tz') ?? undefined };
   const period = periodOf(asked, new Date(answered.body.created_at), nowMs);
   const only = DIMENSION_NAMES.find((name) => name === query.get('by'));
-  const shown = await readClicks(request, answered.body.unique_id, period, only);
+  const shown = await readClicks(period, only, async (asked) =>
+    call('getCharts', { params: { key: answered.body.unique_id }, query: asked }),
+  );
   return {
     answered,
     done,
     nowMs,
-    statistics: { path: pathOfLink(answered.body.unique_id), period, shown, only },
+    statistics: { path: pathOfLink(answered.body.unique_id), period, shown, only, none: NO_CLICKS },
   };
-}
-
-/** A page without charts is better than none: the link can be changed, whatever is with its clicks. */
-async function readClicks(
-  { call }: PageRequest,
-  key: string,
-  period: Period,
-  only: DimensionName | undefined,
-): Promise<ShownClicks | { readonly fault: string }> {
-  try {
-    const query = { ...period.query, ...(only !== undefined && { only }) };
-    return (await call('getCharts', { params: { key }, query })).body as ShownClicks;
-  } catch (error) {
-    if (!(error instanceof Problem) || (error.status !== 503 && error.status !== 429)) throw error;
-    return { fault: `Clicks cannot be read just now. ${error.message}` };
-  }
 }

@@ -50,7 +50,7 @@ async function changeTogether(request: FormRequest): Promise<PageReply> {
 
 function chosenOf(form: URLSearchParams): Chosen | undefined {
   const action = form.get('action');
-  if (action === 'delete') return { action };
+  if (action === 'delete' || action === 'restore') return { action };
   const tag = given(form, 'bulk_tag');
   return tag === null ? undefined : { action: action === 'remove' ? 'remove' : 'add', tag };
 }
@@ -70,6 +70,7 @@ const DONE: Readonly<Partial<Record<string, string>>> = {
   add: 'got the tag.',
   remove: 'lost the tag.',
   delete: 'deleted. Deleted links can be restored for 30 days.',
+  restore: 'restored. They can be followed again.',
 };
 
 /** What a form has done that has led here. The numbers are nothing but words, so anybody may make them up. */
@@ -77,7 +78,8 @@ function doneOf(query: URLSearchParams): string | undefined {
   const count = Number(query.get('count'));
   if (!Number.isInteger(count) || count < 1 || count > 1_000) return undefined;
   const links = count === 1 ? '1 link' : `${count} links`;
-  const what = DONE[query.get('done') ?? ''];
+  const done = query.get('done') ?? '';
+  const what = count === 1 && done === 'restore' ? 'restored. It can be followed again.' : DONE[done];
   return what === undefined ? undefined : `${links} ${what}`;
 }
 

@@ -6,7 +6,7 @@ import type { Page } from '../pages/layout.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { stateOf } from './link-state.ts';
 import { tagsOf } from './link-view.ts';
-import { NEW_LINK_PATH, pathOfLink } from './paths.ts';
+import { NEW_LINK_PATH, OVERVIEW_PATH, pathOfLink } from './paths.ts';
 
 /** Which links a list shows: the parameters of its address. */
 export interface ListChoice {
@@ -48,7 +48,7 @@ export function listPage(view: ListView): Page {
     title: 'My links',
     ...(problem !== undefined && { status: problem.status, headers: problem.headers }),
     content: html`<div class="head"><h1>My links</h1>
-<p class="row">${buttonLink(NEW_LINK_PATH, 'New link')}${buttonLink('/import', 'Import', { kind: 'plain' })}</p></div>
+<p class="row">${buttonLink(NEW_LINK_PATH, 'New link')}${buttonLink(OVERVIEW_PATH, 'Statistics', { kind: 'plain' })}${buttonLink('/import', 'Import', { kind: 'plain' })}</p></div>
 ${done !== undefined && notice('good', html`<p>${done}</p>`)}
 ${searchForm(view)}
 ${problem !== undefined && notice('fault', html`<p>${whyNoList(problem)}</p>`)}
@@ -101,19 +101,24 @@ function nothing(choice: ListChoice, hasMore: boolean): Html {
 
 /** One form for the whole list: its buttons do something to the links that are chosen. */
 function listOf({ choice, links, chosen, nowMs }: ListView): Html {
-  const isChangeable = choice.state !== 'deleted';
-  const rows = links.map((link) => rowOf(link, isChangeable && chooseBox(link, chosen?.keys), nowMs));
-  if (!isChangeable) return html`<ul class="links">${rows}</ul>`;
+  const rows = links.map((link) => rowOf(link, chooseBox(link, chosen?.keys), nowMs));
+  const areDeleted = choice.state === 'deleted';
+  const mayBeDeleted = areDeleted || choice.state === 'all';
   return html`<form method="post" action="/urls/bulk">
 ${Object.entries(choice).map(([name, value]) => html`<input type="hidden" name="${name}" value="${value}">`)}
 <ul class="links">${rows}</ul>
 <fieldset class="bulk"><legend>With the chosen links</legend>
 <button type="button" class="button plain" data-chooses-all hidden>Choose all</button>
-<div class="field"><label for="field-bulk-tag">Tag</label><input id="field-bulk-tag" name="bulk_tag" value="${chosen?.tag ?? ''}" maxlength="50" autocomplete="off"></div>
-${button('Add tag', { kind: 'plain', name: 'action', value: 'add' })}
-${button('Remove tag', { kind: 'plain', name: 'action', value: 'remove' })}
-${button('Delete', { kind: 'danger', name: 'action', value: 'delete' })}
+${!areDeleted && tagButtons(chosen?.tag ?? '')}
+${mayBeDeleted && button('Restore', { kind: 'plain', name: 'action', value: 'restore' })}
+${!areDeleted && button('Delete', { kind: 'danger', name: 'action', value: 'delete' })}
 </fieldset></form>`;
+}
+
+function tagButtons(tag: string): Html {
+  return html`<div class="field"><label for="field-bulk-tag">Tag</label><input id="field-bulk-tag" name="bulk_tag" value="${tag}" maxlength="50" autocomplete="off"></div>
+${button('Add tag', { kind: 'plain', name: 'action', value: 'add' })}
+${button('Remove tag', { kind: 'plain', name: 'action', value: 'remove' })}`;
 }
 
 function chooseBox({ unique_id: key }: WholeLink, chosen: ReadonlySet<string> | undefined): Html {

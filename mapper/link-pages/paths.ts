@@ -13,3 +13,6 @@ export function adminPathOfLink(key: string): string {
  * what the API has there.
  */
 export const NEW_LINK_PATH = '/urls/-/new';
+
+/** The page of the clicks of all own links. `/stats` is the API's. */
+export const OVERVIEW_PATH = '/urls/-/statistics';

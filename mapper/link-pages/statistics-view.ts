@@ -23,18 +23,20 @@ export interface StatisticsView {
   readonly shown: ShownClicks | { readonly fault: string };
   /** Undefined: all dimensions, with their most frequent values. */
   readonly only: DimensionName | undefined;
+  /** Said when there are no clicks. */
+  readonly none: string;
 }
 
 const ROWS = 8;
 /** What a question answers with at most, and all others together. */
 const ROWS_OF_ONE = 201;
 
-/** The clicks of a link: numbers, a chart over time, and tables by value. */
-export function statisticsSection({ path, period, shown, only }: StatisticsView): Html {
+/** Clicks: numbers, a chart over time, and tables by value. */
+export function statisticsSection({ path, period, shown, only, none }: StatisticsView): Html {
   const pathFor = (changes: Readonly<Record<string, string>>): string => pathOf(path, period, changes);
   return html`<section class="card statistics" id="clicks"><h2>Clicks</h2>
 ${periods(period, pathFor)}
-${'fault' in shown ? notice('fault', html`<p>${shown.fault}</p>`) : charts({ period, shown, only, pathFor })}
+${'fault' in shown ? notice('fault', html`<p>${shown.fault}</p>`) : charts({ period, shown, only, none, pathFor })}
 ${zoneForm(path, period)}</section>`;
 }
 
@@ -42,16 +44,17 @@ function charts({
   period,
   shown,
   only,
+  none,
   pathFor,
 }: {
   readonly period: Period;
   readonly shown: ShownClicks;
   readonly only: DimensionName | undefined;
+  readonly none: string;
   readonly pathFor: (changes: Readonly<Record<string, string>>) => string;
 }): HtmlValue {
   const { time, values } = shown;
-  if (time.clicks.total === 0)
-    return html`<p class="chart-empty">Nobody has followed this link in this period.</p>`;
+  if (time.clicks.total === 0) return html`<p class="chart-empty">${none}</p>`;
   const tables = values.map(({ by: name, items: counts }) => {
     const { plural, singular } = WORDS[name];
     const items = counts.map((item) => ({ ...item, label: nameOfValue(name, item.value) }));

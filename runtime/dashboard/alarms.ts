@@ -36,7 +36,8 @@ export function silentParts({
   registry,
   counter,
 }: Seen): string[] {
-  return [
+  // The registry is on the server of a pool.
+  const parts = [
     ...(cluster !== undefined && cluster.problem !== null ? ['ZooKeeper'] : []),
     ...zookeeper.filter(({ mode }) => mode === null).map(({ name }) => `ZooKeeper server ${name}`),
     ...pools.filter(({ level, problem }) => level === null && problem === null).map(({ name }) => name),
@@ -45,4 +46,5 @@ export function silentParts({
     ...(counter !== undefined && counter.reserved === null ? [counter.store] : []),
     ...members.filter(({ problem }) => problem !== null).map(({ id }) => id),
   ];
+  return [...new Set(parts)];
 }

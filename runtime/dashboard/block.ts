@@ -22,9 +22,18 @@ export interface Column {
 
 type Cell = Html | string | number | null | undefined;
 
+interface Table {
+  readonly id: string;
+  readonly title: string;
+  readonly note?: Html | undefined;
+  /** Said instead of a table without rows. */
+  readonly none?: string;
+  readonly columns: readonly Column[];
+}
+
 /** A block with a table. The roles stay what they are when a narrow screen shows each row as a card. */
 export function tableBlock(
-  { id, title, note, columns }: { id: string; title: string; note?: Html; columns: readonly Column[] },
+  { id, title, note, none, columns }: Table,
   rows: readonly { readonly name: string; readonly cells: readonly Cell[]; readonly state?: string }[],
 ): Block {
   return {
@@ -37,7 +46,10 @@ export function tableBlock(
       html`<section id="${id}" aria-labelledby="${id}-title">
         <h2 id="${id}-title">${title}</h2>
         ${note}
-        <table role="table" aria-labelledby="${id}-title">
+        ${
+          drawn.length === 0 && none !== undefined
+            ? html`<p>${none}</p>`
+            : html`<table role="table" aria-labelledby="${id}-title">
           <thead role="rowgroup">
             <tr role="row">
               ${columns.map(
@@ -55,7 +67,8 @@ export function tableBlock(
           <tbody role="rowgroup">
             ${drawn}
           </tbody>
-        </table>
+        </table>`
+        }
       </section>`,
   };
 }

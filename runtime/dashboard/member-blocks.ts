@@ -6,7 +6,7 @@ import { mapperUrlsOf } from './members.ts';
 import type { Headline } from './headline.ts';
 import type { Facts, MemberSeen, Rates, Seen } from './seen.ts';
 import { drainOf } from './store-blocks.ts';
-import { about, count, latency, left, rate, roughly } from './words.ts';
+import { about, count, latency, left, namesOf, rate, roughly } from './words.ts';
 
 /** What is wrong, before everything else. */
 export function alarmsBlock({ state, title, alarms, faults, silent }: Headline): Block {
@@ -105,6 +105,10 @@ export function producersBlock({ cluster, members = [] }: Seen): Block {
     {
       id: 'producers',
       title: 'Producers',
+      none:
+        cluster === undefined
+          ? 'Not read yet.'
+          : 'No producer runs, so no key is generated or delivered. Mappers go on with the keys in the pools.',
       columns: [
         { title: 'Producer' },
         { title: 'State' },
@@ -139,6 +143,11 @@ export function mappersBlock({ id: ownId, kind: ownKind, keySource }: Facts, see
     {
       id: 'mappers',
       title: 'Mappers',
+      note: whoCounts(hasCounter ? [] : reports),
+      none:
+        seen.cluster === undefined && seen.registry === undefined
+          ? 'Not read yet.'
+          : 'No mapper is known, so nobody makes or follows links. A mapper is listed some seconds after its start; one that cannot reach ZooKeeper serves too, and is not listed.',
       columns: [
         { title: 'Mapper' },
         { title: 'State' },
@@ -168,6 +177,17 @@ export function mappersBlock({ id: ownId, kind: ownKind, keySource }: Facts, see
       };
     }),
   );
+}
+
+/** In a cluster with pools, mappers have a counter only while it grows, or shrinks back. */
+function whoCounts(mappers: readonly MemberSeen[]): Html | undefined {
+  const counting = mappers.filter(({ held }) => held !== null).map(({ id }) => id);
+  if (counting.length === 0) return undefined;
+  const [verb, their] = counting.length === 1 ? ['takes', 'its'] : ['take', 'their'];
+  return html`<p>
+    This cluster grows: ${namesOf(counting)} still ${verb} ${their} keys from the counter, and not from the pools.
+    What is left to do: ./scripts/keymill grow
+  </p>`;
 }
 
 function stateOf(member: MemberSeen | undefined): Html {

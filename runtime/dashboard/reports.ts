@@ -4,12 +4,15 @@ import { askAdmin } from '../admin-client.ts';
 import { messageOf } from '../errors.ts';
 import { pause } from '../retry.ts';
 import { parseFigures, ratesOf } from './figures.ts';
+import { InTurn } from './in-turn.ts';
 import { addressesOf, isNamed, memberKey } from './members.ts';
 import type { Facts, Figures, MemberAddress, MemberSeen, Report, Seen } from './seen.ts';
 import { pollingSource, type Source } from './source.ts';
 import { parseEvents, type Timeline } from './timeline.ts';
 
 const EVERY_MS = 2_000;
+/** Members that are asked in one round. More take turns: 40 have a report each 5 s. */
+const AT_ONCE = 16;
 const FIRST_PAUSE_MS = 300;
 const ASK_MS = 800;
 /** Others name the members. In the first round they are waited for: a person may look only once. */
@@ -42,11 +45,19 @@ interface Kept {
 export function reportsSource(options: ReportsOptions): Source {
   return (tell, seen) => {
     const kept = new Map<string, Kept>();
+    const turns = new InTurn(AT_ONCE);
+    let known = new Map<string, MemberSeen>();
     let rounds = 0;
     const look = async (now: Seen): Promise<Seen> => {
+      const others = othersOf(options, now);
+      const due = turns.next(others.map(memberKey));
       const members = await Promise.all(
-        othersOf(options, now).map(async (address) => askMember(address, options, kept)),
+        others.map(async (address) => {
+          const key = memberKey(address);
+          return (due.has(key) ? undefined : known.get(key)) ?? askMember(address, options, kept);
+        }),
       );
+      known = new Map(members.map((member) => [memberKey(member), member]));
       const self = await reportSelf(options, kept);
       return { members: [self, ...members] };
     };

@@ -64,12 +64,17 @@ const VALUES: Readonly<Partial<Record<Dimension, readonly (readonly [string, num
   ],
 };
 
-/** Stores clicks of a link over the last 30 days, as many each time. @param share of some 7,000 */
+/**
+ * Stores clicks of a link over the last 30 days, as many each time.
+ * @param share of some 7,000
+ * @param ownerId whose statistics have them too
+ */
 export async function storeMonth(
   { world }: Pick<Site, 'world'>,
   key: string,
   nowMs: number,
   share = 1,
+  ownerId?: bigint,
 ): Promise<void> {
   const hours: Record<string, [number, number]> = {};
   const values: [Dimension, string, string, number, number][] = [];
@@ -92,6 +97,13 @@ export async function storeMonth(
   }
   await storeClicks(world, { key }, { hours, values, visitors });
   const slot = slotOf(key);
+  if (ownerId !== undefined) {
+    const server = world.urls.findIndex(({ slots }) => slots.includes(slot));
+    const links = visitors.map(
+      ([day]) => ['link', day, key, 140, 12] as [Dimension, string, string, number, number],
+    );
+    await storeClicks(world, { userId: ownerId, server }, { hours, values: [...values, ...links], visitors });
+  }
   const server = world.urls.find(({ slots }) => slots.includes(slot));
   const row = [slot, key, total.humans, total.bots];
   await server?.sql.query('INSERT INTO click_totals (slot, unique_id, humans, bots) VALUES (?)', [row]);
@@ -135,7 +147,7 @@ async function furnishAnew(site: Site): Promise<Furnished> {
     },
     cookie,
   );
-  await storeMonth(site, full, Date.now());
+  await storeMonth(site, full, Date.now(), 1, account.id);
   const plain = await site.link({}, cookie);
   const deleted = await site.link({ title: 'An old one' }, cookie);
   await must('DELETE', `/urls/${deleted}`);

@@ -33,6 +33,8 @@ export function placesOf(found: Furnished): readonly Place[] {
     of('owner', 'links-none', '/urls?q=nothing-is-called-so'),
     of('owner', 'links-deleted', '/urls?state=deleted'),
     of('owner', 'new-link', '/urls/-/new'),
+    of('owner', 'statistics', '/urls/-/statistics'),
+    of('owner', 'statistics-none', '/urls/-/statistics?period=24h&tz=UTC&by=country'),
     of('owner', 'link', `/urls/${full}`),
     of('owner', 'link-plain', `/urls/${plain}`),
     of('owner', 'link-deleted', `/urls/${deleted}`),

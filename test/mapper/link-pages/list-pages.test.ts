@@ -1,9 +1,11 @@
 import { expect } from 'chai';
 import { until } from '../../until.ts';
+import { storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send } from '../client.ts';
 import { Browser, expectNoCode, fieldsOf, wordsOf } from './browser.ts';
 
+const OVERVIEW = '/urls/-/statistics';
 const EVIL = '<img src=x onerror=alert(1)>\u202E"\'&';
 
 describe('pages with lists of links', () => {
@@ -43,6 +45,37 @@ describe('pages with lists of links', () => {
     expect(csv.text.trim().split('\r\n')).to.have.length(54);
   });
 
+  it('shows the clicks of all links together, and the links that were followed most', async () => {
+    const person = await fixture.people.person();
+    const cookie = await fixture.people.session(person);
+    const browser = new Browser(() => fixture.mapper.url, cookie);
+    expect(wordsOf(await browser.get(OVERVIEW))).to.include('Nobody has followed any of your links');
+    const today = new Date().toISOString().slice(0, 10);
+    const key = await fixture.makeLink(cookie);
+    for (const server of [0, 1])
+      await storeClicks(
+        fixture.world,
+        { userId: person.id, server },
+        {
+          hours: { [`${today} 00:00:00`]: [30, 2] },
+          values: [
+            ['country', today, 'DE', 30, 0],
+            ['referrer', today, '<script>alert(1)</script>"&', 30, 0],
+            ...(server === 0 ? [['link', today, key, 30, 2] as const] : []),
+          ].map((row) => [...row] as ['link', string, string, number, number]),
+        },
+      );
+    const page = await browser.get(OVERVIEW);
+    expectNoCode(page);
+    expect(wordsOf(page))
+      .to.match(/Clicks by people 60.*Germany 60/)
+      .and.include('Followed most');
+    expect(page.text).to.include(`href="/urls/${key}"`);
+    const one = await browser.get(`${OVERVIEW}?period=7d&by=country`);
+    expect(wordsOf(one)).to.include('Germany 60').and.not.include('Followed most');
+    expect((await new Browser(() => fixture.mapper.url, '').get(OVERVIEW)).status).to.equal(303);
+  });
+
   it('tags and deletes several links together, and says which could not be changed', async () => {
     const { cookie, browser } = await newcomer();
     const keys = [
@@ -76,7 +109,15 @@ describe('pages with lists of links', () => {
     );
     const deleted = await browser.get('/urls?state=deleted');
     for (const key of keys) expect(deleted.text).to.include(`href="/urls/${key}"`);
-    expect(deleted.text).not.to.include('name="key"');
+    expect(deleted.text).not.to.include('Add tag').and.not.to.include('value="delete"');
+    const restored = await send({ state: 'deleted', key: [a, c], action: 'restore' });
+    expect(restored.headers.location).to.equal('/urls?state=deleted&done=restore&count=2');
+    expect(wordsOf(await browser.get('/urls?done=restore&count=2'))).to.include('2 links restored.');
+    const active = await browser.get('/urls');
+    for (const key of [a, c]) expect(active.text).to.include(`href="/urls/${key}"`);
+    expect(active.text).not.to.include(`href="/urls/${full}"`);
+    const mixed = await send({ key: [full, 'unknown1'], action: 'restore' });
+    expect(wordsOf(mixed)).to.include('1 link changed, 1 link not');
   });
 
   it('imports a file that a form sends, and says what became of it', async () => {
