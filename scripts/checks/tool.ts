@@ -67,5 +67,5 @@ export async function runTool(
 function makePatient(pid: number): void {
   setPriority(pid, constants.priority.PRIORITY_LOW);
   // Where it is not allowed or not there, the priority is low at least.
-  spawnSync('chrt', ['--all-tasks', '--idle', '--pid', '0', String(pid)], { stdio: 'ignore' });
+  spawnSync('/usr/bin/chrt', ['--all-tasks', '--idle', '--pid', '0', String(pid)], { stdio: 'ignore' });
 }
