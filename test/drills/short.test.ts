@@ -3,8 +3,8 @@ import type { DrillReport } from '../../drills/report.ts';
 import { TestCluster } from '../e2e/cluster.ts';
 
 /**
- * A few drills with few rounds, short rests and little load, on one cluster. They assert what must never happen. Times are
- * measured by the whole set on a machine that runs nothing else (`keymill drill --all`).
+ * A few drills with few rounds, short rests and little load, on one cluster. They assert what must never
+ * happen. Times are measured by the whole set on a machine that runs nothing else (`keymill drill --all`).
  */
 describe('short drills', function () {
   this.timeout(180_000);

@@ -50,7 +50,7 @@ describe('keymill import: stores and people that interfere', () => {
     const [first, second] = world.world.urls;
     if (first === undefined) return;
     const { url, proxy } = await viaProxy(first);
-    // One of two servers takes no links until SIGINT is sent: however quick a machine is, the work is not over.
+    // One of two servers takes no links until SIGINT is sent: the work is not over, however quick it is.
     proxy.silenceFrom(isTransaction);
     const file = await world.write('stopped.csv', manyLinks(LONGER));
     const child = spawn(process.execPath, ['scripts/keymill.ts', 'import', file], {

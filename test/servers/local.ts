@@ -12,8 +12,8 @@ import { until } from '../until.ts';
 import type { Ensemble, MysqlServer, RedisServer, Server, Services } from './services.ts';
 
 /**
- * Nothing waits for the disk: to make a table takes several such waits, and tests make thousands. What a killed
- * server has written is still there, because the machine goes on.
+ * Nothing waits for the disk: to make a table takes several such waits, and tests make thousands. What a
+ * killed server has written is still there, because the machine goes on.
  */
 const HASTY_MARIADB: Pick<MariaDbOptions, 'flushLogAtCommit' | 'extraArgs'> = {
   flushLogAtCommit: 0,
