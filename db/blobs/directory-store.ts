@@ -7,7 +7,7 @@ import { BLOB_STORE, DamagedBlobError } from './blob-errors.ts';
 import { checkPrefix } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream } from './blob-stream.ts';
-import { checkMarker, placeOf, SPOOL, syncFolder, type BlobPlace } from './directory-layout.ts';
+import { checkMarker, placeOf, syncFolder, type BlobPlace } from './directory-layout.ts';
 import { listDirectory } from './directory-list.ts';
 import type { DiskCalls } from './disk-calls.ts';
 import { fromDisk, isAbsent } from './disk-errors.ts';
@@ -48,9 +48,7 @@ export class DirectoryStore implements BlobStore {
   async put(name: string, content: BlobContent): Promise<void> {
     const place = placeOf(this.#root, name);
     try {
-      // A file of ours comes from this very disk: it cannot be renamed when the disk has gone.
-      if (content.file?.startsWith(join(this.#root, SPOOL, '/')) !== true)
-        await checkMarker(this.#root, this.#disk);
+      await checkMarker(this.#root, this.#disk);
       await withDeadline('put', PUT_TIMEOUT_MS, async (signal) => this.#put(place, content, signal));
     } catch (error) {
       if (error instanceof DeadlineError)
@@ -236,8 +234,6 @@ export class DirectoryStore implements BlobStore {
     for (let attempt = 0; missing < folders.length && attempt < MAX_ATTEMPTS * folders.length; attempt++) {
       const folder = folders[Math.max(1, missing)];
       if (folder === undefined) return;
-      // An empty folder is the place of a disk that is not mounted.
-      if (missing === 1) await checkMarker(this.#root, this.#disk);
       try {
         await this.#disk.do('make a folder', async () => mkdir(folder, 0o700));
         this.#durable.delete(folder);
