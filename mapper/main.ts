@@ -21,7 +21,8 @@ await runMain(() => {
       }
       const { signal } = scope;
       const mapper = await startMapper({ config: { ...config, processes: 1 }, log, signal });
-      if (globalThis.gc !== undefined) tidyWhenQuiet(globalThis.gc);
+      const collect = globalThis.gc;
+      if (collect !== undefined) tidyWhenQuiet(() => collect());
       scope.onRelease('mapper', async () => mapper.stop());
     },
   };
