@@ -7,6 +7,7 @@ import { monotonicMs } from '../runtime/clock.ts';
 import { COUNTER_BREAKER } from '../runtime/config/breakers.ts';
 import { counterRegionOf, findKeysDbOfLastRegion, type StoresConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
+import { logBreaker } from '../runtime/log-breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { BATCHES, type BatchPolicy } from './keys/batch-size.ts';
 import { CounterMarkWatch } from './keys/counter-mark-watch.ts';
@@ -123,8 +124,6 @@ function openBreaker(log: Log): Breaker {
   return new Breaker({
     ...COUNTER_BREAKER,
     now: monotonicMs,
-    onChanged: (state) => {
-      if (state !== 'half-open') log.warn({ state }, 'counter: breaker changed');
-    },
+    onChanged: logBreaker(log, 'counter: breaker changed', {}),
   });
 }

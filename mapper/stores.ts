@@ -13,6 +13,7 @@ import { POOL_BREAKER } from '../runtime/config/breakers.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import { findCounterRegion } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
+import { logBreaker } from '../runtime/log-breaker.ts';
 import { pollEvery } from '../runtime/polling.ts';
 import { ClaimMarks } from './keys/claim-marks.ts';
 import type { CounterSource } from './keys/counter-source.ts';
@@ -145,9 +146,7 @@ function openWatchedPool(
   const breaker = new Breaker({
     ...POOL_BREAKER,
     now: monotonicMs,
-    onChanged: (state) => {
-      if (state !== 'half-open') log.warn({ pool: name, state }, 'pool: breaker changed');
-    },
+    onChanged: logBreaker(log, 'pool: breaker changed', { pool: name }),
   });
   return new WatchedPool({ pool, breaker, keyLength: keyspace.length, now: monotonicMs, log });
 }

@@ -19,7 +19,8 @@ export interface BreakerOptions {
   readonly maxCoolDownMs: number;
   /** Monotonic milliseconds. */
   readonly now: () => number;
-  readonly onChanged?: (state: BreakerState) => void;
+  /** @param cause of the failure that opened it, when it is known */
+  readonly onChanged?: (state: BreakerState, cause?: unknown) => void;
 }
 
 export class Breaker {
@@ -65,13 +66,13 @@ export class Breaker {
   }
 
   /** The store refused, closed the connection, or did not answer in time. */
-  failed(): void {
+  failed(cause?: unknown): void {
     this.#failuresInRow += 1;
     if (this.#state === 'half-open') {
       this.#coolDownMs = Math.min(this.#options.maxCoolDownMs, this.#coolDownMs * 2);
-      this.#enter('open');
+      this.#enter('open', cause);
     } else if (this.#state === 'closed' && this.#failuresInRow >= this.#options.failures) {
-      this.#enter('open');
+      this.#enter('open', cause);
     }
   }
 
@@ -85,14 +86,14 @@ export class Breaker {
       this.succeeded();
       return result;
     } catch (error) {
-      if (isAboutStore(error)) this.failed();
+      if (isAboutStore(error)) this.failed(error);
       throw error;
     }
   }
 
-  #enter(state: BreakerState): void {
+  #enter(state: BreakerState, cause?: unknown): void {
     this.#state = state;
     this.#enteredMs = this.#options.now();
-    this.#options.onChanged?.(state);
+    this.#options.onChanged?.(state, cause);
   }
 }

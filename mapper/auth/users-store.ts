@@ -5,6 +5,7 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { USERS_DB_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { logBreaker } from '../../runtime/log-breaker.ts';
 import { Problem } from '../http/problem.ts';
 
 export interface UsersStoreOptions {
@@ -48,9 +49,7 @@ export class UsersStore {
     this.#breaker = new Breaker({
       ...USERS_DB_BREAKER,
       now,
-      onChanged: (state) => {
-        if (state !== 'half-open') log.warn({ store: 'users', state }, 'users database: breaker changed');
-      },
+      onChanged: logBreaker(log, 'users database: breaker changed', { store: 'users' }),
     });
   }
 
@@ -99,7 +98,7 @@ export class UsersStore {
       this.#verified(undefined);
     } catch (error) {
       if (isContradiction(error)) this.#verified(messageOf(error));
-      if (isAboutStore(error)) this.#breaker.failed();
+      if (isAboutStore(error)) this.#breaker.failed(error);
     }
   }
 
@@ -115,7 +114,7 @@ export class UsersStore {
       this.#breaker.succeeded();
       return result;
     } catch (cause) {
-      if (isOutage(cause)) this.#breaker.failed();
+      if (isOutage(cause)) this.#breaker.failed(cause);
       throw toProblem(cause);
     }
   }

@@ -5,6 +5,7 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { CACHE_SHARD_BREAKER } from '../../runtime/config/breakers.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
+import { logBreaker } from '../../runtime/log-breaker.ts';
 import { SharedCache } from './shared-cache.ts';
 
 export interface OpenSharedCacheOptions {
@@ -27,9 +28,7 @@ export async function openSharedCache(
   const { shards = [], ttlMs } = config.cache;
   if (shards.length === 0 || ttlMs === 0) return undefined;
   const opened = shards.map(({ name, url }) => {
-    const onChanged = (state: string): void => {
-      if (state !== 'half-open') log.warn({ cache: name, state }, 'cache shard: breaker changed');
-    };
+    const onChanged = logBreaker(log, 'cache shard: breaker changed', { cache: name });
     return {
       db: stack.use(openCacheDb({ name, url, keyspace, log })),
       breaker: new Breaker({ ...CACHE_SHARD_BREAKER, now: monotonicMs, onChanged }),

@@ -101,8 +101,8 @@ async function ask<T>({ breaker }: CacheShard, work: () => Promise<T>): Promise<
     const answer = await work();
     breaker.succeeded();
     return answer;
-  } catch {
-    breaker.failed();
+  } catch (error) {
+    breaker.failed(error);
     return undefined;
   }
 }

@@ -200,7 +200,7 @@ export class CounterSource implements KeySource {
       this.#noteRedis(isWithoutRedis);
       this.#noteFailure(undefined);
     } catch (error) {
-      breaker.failed();
+      breaker.failed(error);
       this.#noteFailure(messageOf(error));
     }
   }

@@ -78,7 +78,7 @@ export class WatchedPool implements KeySource {
   /** A call has failed. */
   failed(error: unknown): void {
     if (isContradiction(error)) this.#refuse(error);
-    else this.#options.breaker.failed();
+    else this.#options.breaker.failed(error);
   }
 
   suspect(): void {

@@ -230,7 +230,7 @@ export class Binder<Row extends LinkRow = LinkRow> {
       );
     } catch (error) {
       if (!(error instanceof DuplicateRowError)) {
-        if (isOutage(error)) breaker.failed();
+        if (isOutage(error)) breaker.failed(error);
         throw error;
       }
       breaker.succeeded();

@@ -94,7 +94,7 @@ export class LinkReads {
           open = isLast ? [] : open.filter(({ key }) => awaited.includes(key));
           report(told, targets);
         } else {
-          if (isAboutStore(error)) breaker.failed();
+          if (isAboutStore(error)) breaker.failed(error);
           for (const read of open) read.failed(toUnavailable(db.name, error));
         }
       } finally {

@@ -5,6 +5,7 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { REPLICA_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { logBreaker } from '../../runtime/log-breaker.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 
@@ -38,11 +39,12 @@ export class Replica {
   constructor(options: ReplicaOptions) {
     const { db, queueLimit, now, log } = options;
     this.#options = options;
+    const tell = logBreaker(log, 'urls replica: breaker changed', { replica: db.name });
     this.#breaker = new Breaker({
       ...REPLICA_BREAKER,
       now,
-      onChanged: (state) => {
-        if (state !== 'half-open') log.warn({ replica: db.name, state }, 'urls replica: breaker changed');
+      onChanged: (state, cause) => {
+        tell(state, cause);
         if (state === 'open') this.#reads.failQueued(new Error(`${db.name} went down`));
       },
     });

@@ -7,6 +7,7 @@ import { Breaker } from '../../runtime/breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
+import { logBreaker } from '../../runtime/log-breaker.ts';
 import { LinkReads, type Read } from './link-reads.ts';
 import type { Replica } from './replica.ts';
 import { UrlsWrites, type RowKind } from './urls-writes.ts';
@@ -62,11 +63,12 @@ export class UrlsServer {
   constructor(options: UrlsServerOptions) {
     const { db, ownLinks, queueLimit, onBatch, now, log } = options;
     this.#options = options;
+    const tell = logBreaker(log, 'urls server: breaker changed', { urlsDb: db.name });
     this.#breaker = new Breaker({
       ...URLS_SERVER_BREAKER,
       now,
-      onChanged: (state) => {
-        if (state !== 'half-open') log.warn({ urlsDb: db.name, state }, 'urls server: breaker changed');
+      onChanged: (state, cause) => {
+        tell(state, cause);
         if (state === 'open') this.#failQueued();
       },
     });

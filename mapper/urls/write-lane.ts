@@ -1,6 +1,7 @@
 import { isAboutStore, StoreRefusedError } from '../../db/store-errors.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
 import { Breaker } from '../../runtime/breaker.ts';
+import { logBreaker } from '../../runtime/log-breaker.ts';
 import { URLS_SERVER_BREAKER } from '../../runtime/config/breakers.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -61,12 +62,12 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
   constructor(options: WriteLaneOptions<Row>) {
     const { store, what, hasOtherKeys, queueLimit, onBatch, onClosed, isReadable, now, log } = options;
     this.#options = options;
+    const tell = logBreaker(log, `urls server: breaker of its ${what} changed`, { urlsDb: store.name });
     this.#breaker = new Breaker({
       ...URLS_SERVER_BREAKER,
       now,
-      onChanged: (state) => {
-        if (state !== 'half-open')
-          log.warn({ urlsDb: store.name, state }, `urls server: breaker of its ${what} changed`);
+      onChanged: (state, cause) => {
+        tell(state, cause);
         if (state === 'open') onClosed();
       },
     });
@@ -76,7 +77,7 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
         return isTaken();
       },
       succeeded: () => this.#succeeded(),
-      failed: () => this.#breaker.failed(),
+      failed: (cause?: unknown) => this.#breaker.failed(cause),
     };
     const { aliases, bytesOf } = options;
     this.binder = new Binder({
@@ -120,7 +121,7 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
       this.#succeeded();
     } catch (error) {
       if (error instanceof StoreRefusedError) this.#cannotProve(error);
-      else if (isAboutStore(error)) this.#breaker.failed();
+      else if (isAboutStore(error)) this.#breaker.failed(error);
       log.debug({ urlsDb: store.name, what, reason: messageOf(error) }, 'urls server does not write');
     }
   }
