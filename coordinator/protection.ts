@@ -19,6 +19,7 @@ const ZOOKEEPERS_OPEN_PATHS = [`/${ZOOKEEPERS_OWN}`, `/${ZOOKEEPERS_OWN}/quota`]
  *
  * A node that already belongs to other credentials stays as it is: the operation that needs it fails then,
  * and says why.
+ * A server that is behind may not know a node yet. The next session protects it.
  * @throws CoordinationError; a node may vanish, or get other credentials, while this runs
  */
 export async function protectTree(connection: Connection, deadlineMs: number): Promise<void> {

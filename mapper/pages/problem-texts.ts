@@ -27,7 +27,7 @@ const WAYS_OUT: Readonly<Partial<Record<number, string>>> = {
 const DETAILS: Readonly<Record<string, string>> = {
   'foreign-origin': 'This form was not sent by a page of this service. Open the page here and send it again.',
   // A session may do all but this.
-  'missing-scope': 'This page is for administrators.',
+  'missing-scope': 'Only administrators may do this.',
 };
 
 /** What people read above a problem. */

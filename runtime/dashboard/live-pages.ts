@@ -44,6 +44,8 @@ export class LivePages {
   #looking: Looking | undefined;
   #beating: NodeJS.Timeout | undefined;
   #toldUntilMs = 0;
+  /** Of the timeline, until which its events were told. */
+  #told = '';
   #isClosed = false;
 
   constructor(options: LivePagesOptions) {
@@ -88,6 +90,7 @@ export class LivePages {
   #begin(): void {
     if (this.#looking !== undefined) return;
     this.#toldUntilMs = Date.now();
+    this.#told = this.#options.feed.timeline.after().mark;
     this.#drawn = this.#draw();
     this.#looking = this.#options.feed.look(() => this.#onChange());
     this.#beating = setInterval(() => this.#beat(), BEAT_MS);
@@ -113,8 +116,10 @@ export class LivePages {
     const before = this.#drawn;
     const after = this.#draw();
     this.#drawn = after;
-    const news = newsOf(this.#options.feed.timeline.all(), this.#toldUntilMs);
-    this.#toldUntilMs = Date.now();
+    const { timeline } = this.#options.feed;
+    const { events: added, mark } = timeline.after(this.#told);
+    const news = newsOf(timeline.all(), this.#toldUntilMs, added);
+    [this.#toldUntilMs, this.#told] = [Date.now(), mark];
     const patch = before === undefined ? wholePatch(after) : patchOf(before, after);
     const isNew = Object.keys(patch).length > 0;
     const text = (isNew ? eventOf('patch', patch) : '') + (news.length > 0 ? eventOf('news', news) : '');

@@ -3,8 +3,16 @@ import { headlineOf } from './headline.ts';
 import { html } from './html.ts';
 import { alarmsBlock, figuresBlock, mappersBlock, producersBlock } from './member-blocks.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
-import { eventsBlock, laneEndOf, missingBlock, sentencesOf, shardsBlock } from './shard-blocks.ts';
+import {
+  eventsBlock,
+  laneEndOf,
+  missingBlock,
+  sentencesOf,
+  shardsBlock,
+  type Sentence,
+} from './shard-blocks.ts';
 import { SMALL_CLUSTER } from './small-cluster.ts';
+import { isOfShard } from './timeline.ts';
 import { counterBlock, poolsBlock, storesBlock, zookeeperBlock } from './store-blocks.ts';
 
 /** The blocks of the page, in their order. A block whose parts have not changed is the same object again. */
@@ -117,10 +125,20 @@ function hasSameIds(a: DrawnBlock['rows'], b: DrawnBlock['rows']): boolean {
   return b.keys().every((id) => id === ids.next().value);
 }
 
-/** What is worth saying aloud: what has happened since `sinceMs`, from the oldest. */
-export function newsOf(events: readonly TimelineEvent[], sinceMs: number): string[] {
+/**
+ * What is worth saying aloud: what has happened since `sinceMs`, from the oldest.
+ * @param added events that came since then. Another process may tell of a store's change late, when it was
+ *   before `sinceMs`
+ */
+export function newsOf(
+  events: readonly TimelineEvent[],
+  sinceMs: number,
+  added: readonly TimelineEvent[],
+): string[] {
+  const isAdded = ({ part, atMs }: Sentence): boolean =>
+    added.some((event) => event.subject === part && event.atMs === atMs && !isOfShard(event.kind));
   return sentencesOf(events)
-    .filter(({ atMs }) => atMs > sinceMs)
+    .filter((sentence) => sentence.atMs > sinceMs || isAdded(sentence))
     .slice(0, 5)
     .map(({ part, sentence }) => `${part} ${sentence}`)
     .toReversed();

@@ -96,7 +96,7 @@ function storeKey(kind: EventKind, subject: string): string {
   return `${kind} ${subject}`;
 }
 
-function isOfShard(kind: EventKind): boolean {
+export function isOfShard(kind: EventKind): boolean {
   return kind === 'taken' || kind === 'freed' || kind === 'ready';
 }
 

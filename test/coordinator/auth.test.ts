@@ -72,6 +72,7 @@ describe('coordinator: credentials', () => {
   it('a tree that was open is protected by the first session with credentials; the others keep their locks', async () => {
     const old = await harness.openDirect();
     await fill(old);
+    await harness.untilEverywhere(PATHS.mappers);
     await open();
     expect(await codeOf(old.create(lockPath('keys-db-2'), '', { ephemeral: true }))).to.equal('NO_AUTH');
     expect(await codeOf(old.set(PATHS.ensemble, 'x', -1))).to.equal('NO_AUTH');

@@ -42,6 +42,16 @@ export class Harness {
     return this.open(this.direct);
   }
 
+  /** Waits until every server knows a node. One that is behind may be the first that the next session asks. */
+  async untilEverywhere(path: string): Promise<void> {
+    const untilAt = async (proxy: FaultyProxy): Promise<void> => {
+      const session = await this.open(this.connectOnlyTo(proxy));
+      await until(`${path} to be everywhere`, async () => (await session.exists(path)) !== undefined);
+      await session.close();
+    };
+    await Promise.all(this.proxies.map(untilAt));
+  }
+
   /** The proxy that carries this session at the moment. */
   proxyOf(session: Session): FaultyProxy {
     const proxy = this.proxies.find(({ port }) => port === session.server.port);

@@ -88,9 +88,22 @@ describe('timeline of a dashboard', () => {
     now += 2_000;
     timeline.add([ahead]);
     expect(timeline.all().map(({ atMs }) => atMs - NOW)).to.deep.equal([0]);
-    expect(newsOf(timeline.all(), NOW)).to.deep.equal([]);
+    expect(newsOf(timeline.all(), NOW, [])).to.deep.equal([]);
     now += TIMELINE_MS;
     expect(timeline.all()).to.deep.equal([]);
+  });
+
+  it('says aloud what another process has told late, and says it once', () => {
+    const timeline = new Timeline(() => NOW);
+    const { mark } = timeline.after();
+    // We have drawn since it happened there, and see it ourselves a moment later.
+    timeline.add([storeEvent('wiped', 'ZooKeeper', 'has lost its ensemble id', NOW - 30)]);
+    timeline.add([storeEvent('wiped', 'ZooKeeper', 'has lost its ensemble id', NOW)]);
+    const told = timeline.after(mark);
+    expect(newsOf(timeline.all(), NOW - 10, told.events)).to.deep.equal([
+      'ZooKeeper has lost its ensemble id',
+    ]);
+    expect(newsOf(timeline.all(), NOW, timeline.after(told.mark).events)).to.deep.equal([]);
   });
 
   it('tells an asker only what it does not have, also when that is older', () => {
