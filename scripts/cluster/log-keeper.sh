@@ -17,7 +17,14 @@ rotate() {
   if [ "$kept" ]; then mv -f "$1.new" "$1.1"; else rm -f "$1.new"; fi
 }
 
+# Else its sleep would be left when it is told to end.
+sleeping=''
+trap '[ "$sleeping" ] && kill "$sleeping"; exit 0' TERM INT
+
 while [ -d "$1" ]; do
   find "$1" -name '*.log' -size +"$MAX"k | while IFS= read -r file; do rotate "$file"; done
-  sleep 5
+  sleep 5 &
+  sleeping=$!
+  wait "$sleeping"
+  sleeping=''
 done

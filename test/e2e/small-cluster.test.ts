@@ -123,7 +123,8 @@ describe('a small cluster', function () {
   });
 
   it('keeps its links and stays small when it was stopped and is started again', async () => {
-    await cluster.must('down');
+    const { stdout, stderr } = await cluster.must('down');
+    expect(stdout + stderr).not.to.include('left-over');
     expect(cluster.leftovers()).to.deep.equal([]);
     await cluster.must('up', '--detach');
     const { mappers, zookeeper } = cluster.file;
