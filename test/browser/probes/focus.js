@@ -15,12 +15,16 @@
   const box = element.getBoundingClientRect();
   const isOutlined = style.outlineStyle !== 'none' && Number.parseFloat(style.outlineWidth) >= 2;
   const isRinged = style.boxShadow !== 'none';
-  // Some point of it must be seen: of a link in two lines, the middle of its box may be beside it.
+  // Some point of it must be seen: of a link in two lines, the middle of its box may be beside it, and that of
+  // a long list below the window.
   const boxes = [...element.getClientRects()];
   const isSeen = boxes.some((part) => {
+    const [left, top] = [Math.max(part.left, 0), Math.max(part.top, 0)];
+    const [right, bottom] = [Math.min(part.right, innerWidth), Math.min(part.bottom, innerHeight)];
+    if (right <= left || bottom <= top) return false;
     for (const x of [0.5, 0.1, 0.9])
       for (const y of [0.5, 0.1, 0.9]) {
-        const at = document.elementFromPoint(part.left + part.width * x, part.top + part.height * y);
+        const at = document.elementFromPoint(left + (right - left) * x, top + (bottom - top) * y);
         if (at && (at === element || element.contains(at) || at.closest('label')?.control === element))
           return true;
       }

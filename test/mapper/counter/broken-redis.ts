@@ -1,4 +1,4 @@
-import { cp, rm } from 'node:fs/promises';
+import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
 import type { RunningServer } from '../../../scripts/servers/process.ts';
 import { startRedis } from '../../../scripts/servers/redis.ts';
@@ -21,6 +21,11 @@ export class BrokenRedis {
 
   get url(): string {
     return `redis://127.0.0.1:${this.#server.port}`;
+  }
+
+  /** What it said last. */
+  async tail(): Promise<string> {
+    return (await readFile(join(this.#dir, 'redis.log'), 'utf8')).slice(-2_000);
   }
 
   /** Remembers its append-only file as it is. */

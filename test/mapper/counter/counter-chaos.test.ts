@@ -147,7 +147,8 @@ describe('two mappers with keys by counter under random faults', () => {
       async () => {
         const { degraded } = (await send('GET', `${mapper?.admin}/readyz`)).json();
         if (JSON.stringify(degraded) === '[]') return true;
-        throw new Error(`degraded: ${JSON.stringify(degraded)}; its log: ${mapper?.log().slice(-4_000)}`);
+        const logs = `its log: ${tailOf(mapper?.log() ?? '')}; that of Redis: ${await stage.redis.tail()}`;
+        throw new Error(`degraded: ${JSON.stringify(degraded)}; ${logs}`);
       },
       LONG,
     );
@@ -191,6 +192,12 @@ async function post(
   } catch {
     return undefined;
   }
+}
+
+/** What it said last, without the attempts to reach a ZooKeeper that is not there. */
+function tailOf(log: string): string {
+  const lines = log.split('\n').filter((line) => !line.includes('ZooKeeper'));
+  return lines.slice(-40).join('\n');
 }
 
 function inPieces<T>(all: readonly T[], size: number): T[][] {
