@@ -42,7 +42,7 @@ export class Harness {
     return this.open(this.direct);
   }
 
-  /** Waits until every server knows a node. One that is behind may be the first that the next session asks. */
+  /** Waits until every server knows a node: one that is behind may be the first that a session asks. */
   async untilEverywhere(path: string): Promise<void> {
     const untilAt = async (proxy: FaultyProxy): Promise<void> => {
       const session = await this.open(this.connectOnlyTo(proxy));
