@@ -1,8 +1,10 @@
 import { cp, readFile, rm } from 'node:fs/promises';
 import { join } from 'node:path';
+import { isPortFree } from '../../../scripts/servers/ports.ts';
 import type { RunningServer } from '../../../scripts/servers/process.ts';
 import { startRedis } from '../../../scripts/servers/redis.ts';
 import { stopAtEnd, testFolder } from '../../servers.ts';
+import { until } from '../../until.ts';
 
 /** A Redis of a test's own, which can be killed, emptied, and put back to an earlier state of its file. */
 export class BrokenRedis {
@@ -44,7 +46,11 @@ export class BrokenRedis {
   async restart(data: 'kept' | 'wiped' | 'saved' = 'kept'): Promise<void> {
     if (data !== 'kept') await rm(this.#file, { recursive: true, force: true });
     if (data === 'saved') await cp(this.#saved, this.#file, { recursive: true });
-    this.#server = await startIn(this.#dir, this.#server.port);
+    const { port } = this.#server;
+    // A child that writes the file has its port a moment longer. Then it would take the next one, unnoticed.
+    await until('its port to be free', async () => isPortFree(port));
+    this.#server = await startIn(this.#dir, port);
+    if (this.#server.port !== port) throw new Error(`port ${port} was taken meanwhile`);
   }
 
   pause(): void {
