@@ -1,3 +1,4 @@
+import type { OwnLink } from '../../db/own-links/own-link.ts';
 import type { Identity } from '../auth/identities.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import type { OwnLinks } from '../links/own-links.ts';
@@ -44,14 +45,10 @@ export class StatisticsService {
 
   /** @throws Problem 404 for a link that does not exist or is another's */
   async ofLink(identity: Identity, key: string, query: StatisticsQuery): Promise<StatisticsBody> {
-    const { own, statistics } = this.#options;
+    const { statistics } = this.#options;
     requireKey(key);
     const question = this.#resolve(query);
-    const answer = await this.#ask(identity, async () => {
-      const link = await own.find(callerOf(identity), key);
-      if (link === undefined) throw unknownLink();
-      return statistics.ofLink(link, question);
-    });
+    const answer = await this.#askOfLink(identity, key, async (link) => statistics.ofLink(link, question));
     return toBody(question, answer);
   }
 
@@ -71,14 +68,12 @@ export class StatisticsService {
 
   /** All charts of the page of a link. @throws Problem 404, as {@link ofLink} */
   async chartsOfLink(identity: Identity, key: string, query: ChartsQuery): Promise<ChartsBody> {
-    const { own, statistics } = this.#options;
+    const { statistics } = this.#options;
     requireKey(key);
     const question = this.#resolveCharts(query);
-    const answer = await this.#ask(identity, async () => {
-      const link = await own.find(callerOf(identity), key);
-      if (link === undefined) throw unknownLink();
-      return statistics.chartsOfLink(link, question);
-    });
+    const answer = await this.#askOfLink(identity, key, async (link) =>
+      statistics.chartsOfLink(link, question),
+    );
     return toCharts(question, answer);
   }
 
@@ -108,6 +103,18 @@ export class StatisticsService {
     const resolved = resolveQuestion(query, this.#options.nowMs());
     if ('error' in resolved) throw invalidFields([resolved.error]);
     return resolved.question;
+  }
+
+  async #askOfLink<T extends ClickStatistics>(
+    identity: Identity,
+    key: string,
+    work: (link: OwnLink) => Promise<Asking<T>>,
+  ): Promise<T> {
+    return this.#ask(identity, async () => {
+      const link = await this.#options.own.find(callerOf(identity), key);
+      if (link === undefined) throw unknownLink();
+      return work(link);
+    });
   }
 
   async #ask<T extends ClickStatistics>({ userId }: Identity, work: () => Promise<Asking<T>>): Promise<T> {

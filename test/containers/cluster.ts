@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
 import { request } from 'node:http';
+import { expect } from 'chai';
 import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
 import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
 import { RunDir } from '../../scripts/cluster/run-dir.ts';
@@ -42,6 +43,17 @@ export class ContainerTestCluster {
   async destroy(): Promise<void> {
     await this.commands.must('down', '--wipe');
     await this.#engine?.release();
+  }
+
+  /** Destroys it, and sees that the engine has nothing of it any more. */
+  async destroyWholly(): Promise<void> {
+    const { docker } = this.engine;
+    const { project } = this.compose;
+    await this.destroy();
+    for (const kind of ['ps --all', 'volume ls', 'network ls']) {
+      const args = [...kind.split(' '), '--quiet', '--filter', `label=com.docker.compose.project=${project}`];
+      if (await docker.answers()) expect(await docker.lines(args), kind).to.deep.equal([]);
+    }
   }
 
   get engine(): Engine {

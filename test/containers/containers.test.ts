@@ -51,13 +51,7 @@ describe('a cluster in containers', function () {
 
   after(async () => {
     client.close();
-    const { docker } = cluster.engine;
-    const { project } = cluster.compose;
-    await cluster.destroy();
-    for (const kind of ['ps --all', 'volume ls', 'network ls']) {
-      const args = [...kind.split(' '), '--quiet', '--filter', `label=com.docker.compose.project=${project}`];
-      if (await docker.answers()) expect(await docker.lines(args), kind).to.deep.equal([]);
-    }
+    await cluster.destroyWholly();
   });
 
   it('runs from a small image as an ordinary user on a read-only root', async () => {

@@ -37,13 +37,7 @@ describe('a small cluster in containers', function () {
 
   after(async () => {
     delete process.env['KEYMILL_IMAGE'];
-    const { docker } = cluster.engine;
-    const { project } = cluster.compose;
-    await cluster.destroy();
-    for (const kind of ['ps --all', 'volume ls', 'network ls']) {
-      const args = [...kind.split(' '), '--quiet', '--filter', `label=com.docker.compose.project=${project}`];
-      if (await docker.answers()) expect(await docker.lines(args), kind).to.deep.equal([]);
-    }
+    await cluster.destroyWholly();
   });
 
   async function follow(): Promise<{ status: number; to: string | null }> {
