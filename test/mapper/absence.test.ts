@@ -85,13 +85,10 @@ describe('a mapper that was asked for a key before its link was made', function 
       stores: { keys: KEYS, keysDbs: [{ name: 'keys-db-1', url: '', region: 0 }], urlsDbs },
     });
     const status = async (path: string): Promise<number> => (await send('GET', `${slow.url}/${path}`)).status;
-    // Each new subscription makes the reads in flight outdated.
-    await until('every subscription', async () => {
-      const counts = await Promise.all(
-        world.redis.map(async ({ client }) => client.pubsub('NUMSUB', 'keymill:invalidate')),
-      );
-      return counts.every(([, count]) => count === 3);
-    });
+    // Each new subscription makes the reads in flight outdated. Who hears every Redis remembers an absence.
+    await until('the announcements to be heard', async () => (await readsFor(keyOf(FAR), 30, slow)) < 30);
+    // Until it is known that no server has codes of others, they are asked for such texts too.
+    await until('what is no key to be known', async () => (await readsFor('no.key', 30, slow)) < 30);
     // The read is executed, and its answer is held.
     let isAsked = false;
     let isHeld = false;

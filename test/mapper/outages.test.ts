@@ -256,6 +256,19 @@ describe('a mapper in an outage', () => {
     });
 
     it('answers 503, not 404, to an unknown key while the primary is down, because its link may exist', async () => {
+      let isAsked = false;
+      for (const { proxy } of urls) {
+        proxy.cutBeforeReplyTo((sent) => {
+          isAsked ||= sent.includes('not.a.key');
+          return false;
+        });
+      }
+      // A new mapper asks the servers for such a text until it knows that they have no codes of others.
+      await until('the mapper to know that this is no key', async () => {
+        isAsked = false;
+        expect((await follow('not.a.key')).status).to.equal(404);
+        return !isAsked;
+      });
       for (const { proxy } of urls) await proxy.stop();
       await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
       expect((await follow('abcdefgh')).status).to.equal(503);
