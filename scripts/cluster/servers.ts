@@ -12,6 +12,7 @@ import { firstPort, numbered, TOKEN_VARIABLE } from './environment.ts';
 import type { ProgressLog } from './progress-log.ts';
 import type { RunDir } from './run-dir.ts';
 import { isSmall, mysqlServersOf, type Shape } from './shape.ts';
+import { SMALL_MALLOC } from './small-node.ts';
 import type { Kind, State } from './state.ts';
 
 /** What every start of a process needs. */
@@ -86,7 +87,7 @@ async function startMysqlOf(id: string, usualPort: number, launch: Launch): Prom
       port: state.port(id) ?? firstPort(usualPort),
       password: state.mysqlPassword,
       ...(state.setup.memory === 'small' ? SMALL_MYSQL_SIZES : MYSQL_SIZES),
-      env: { ...common.env, ...(state.setup.memory === 'small' && SMALL_MYSQL_ENV) },
+      env: { ...common.env, ...(state.setup.memory === 'small' && SMALL_MALLOC) },
       extraArgs: [...(state.setup.memory === 'small' ? SMALL_MYSQL_ARGS : []), ...(launch.mysqlArgs ?? [])],
     }),
   );
@@ -98,17 +99,22 @@ export const MYSQL_SIZES = { bufferPool: '1G', redoLog: '1G' };
 /** Those of a small cluster. */
 export const SMALL_MYSQL_SIZES = { bufferPool: '64M', redoLog: '96M' };
 export const SMALL_MYSQL_CONNECTIONS = 100;
-const SMALL_MYSQL_ARGS = [
+export const SMALL_MYSQL_ARGS = [
   `--max-connections=${SMALL_MYSQL_CONNECTIONS}`,
   // MyISAM and Aria, which we do not use for tables, take 144 MB of address space, and fill it at the start.
   '--key-buffer-size=64K',
   '--aria-pagecache-buffer-size=1M',
   '--innodb-log-buffer-size=2M',
   '--query-cache-size=0',
+  // So many pages of the pool are kept free: by default a quarter of so small a pool.
+  '--innodb-lru-scan-depth=100',
+  // Three of these are allocated at the start, for indexes that a migration makes.
+  '--innodb-sort-buffer-size=64K',
+  // Each thread has a stack and buffers of its own.
+  '--innodb-read-io-threads=1',
+  '--innodb-write-io-threads=2',
+  '--innodb-purge-threads=1',
 ];
-
-/** Its threads share one arena: without it, each keeps up to 2 MB that only its busiest moment needed. */
-const SMALL_MYSQL_ENV = { MALLOC_ARENA_MAX: '1' };
 
 interface Common {
   readonly logFile: string;

@@ -4,7 +4,8 @@ import { expect } from 'chai';
 import { parse } from 'yaml';
 import { readMapperConfig, readOperatorConfig } from '../../runtime/config/config.ts';
 import { REPOSITORY, RunDir } from '../../scripts/cluster/run-dir.ts';
-import { SMALL_NODE_FLAGS } from '../../scripts/cluster/small-node.ts';
+import { SMALL_MYSQL_ARGS } from '../../scripts/cluster/servers.ts';
+import { SMALL_MALLOC, SMALL_NODE_FLAGS } from '../../scripts/cluster/small-node.ts';
 import { ensureSettings } from '../../scripts/containers/secrets.ts';
 import { testFolder } from '../servers.ts';
 
@@ -75,5 +76,12 @@ describe('docker-compose.small.yml', () => {
 
   it('starts Node as up --small does', () => {
     expect(services['mapper']?.command).to.deep.equal([...SMALL_NODE_FLAGS, 'mapper/main.ts']);
+    expect(services['mapper']?.environment).to.include(SMALL_MALLOC);
+  });
+
+  it('starts MariaDB as up --small does', () => {
+    const inBoth = SMALL_MYSQL_ARGS.filter((argument) => argument.startsWith('--innodb-'));
+    expect(services['mysql-1']?.command).to.include.members(inBoth);
+    expect(services['mysql-1']?.environment).to.include(SMALL_MALLOC);
   });
 });
