@@ -15,7 +15,7 @@ const CLAIMED_TO = 1_000;
 const FAR = 2 ** 31;
 
 describe('a mapper that was asked for a key before its link was made', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const keyspace = createKeyspace(KEYS);
   let world: World;
   let wires: FaultyProxy[];

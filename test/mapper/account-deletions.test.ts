@@ -38,7 +38,7 @@ describe('the deletion of an account', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await own[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();

@@ -27,7 +27,7 @@ describe('the life of a mapper', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children.splice(0)) child.kill('SIGKILL');
     for (const session of sessions.splice(0)) await session.close();
     await world[Symbol.asyncDispose]();

@@ -26,7 +26,7 @@ describe('a mapper in an outage', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { proxy } of [...redis, ...urls]) proxy.heal();
     await world[Symbol.asyncDispose]();
     for (const { proxy } of [...redis, ...urls]) await proxy.stop();

@@ -50,7 +50,7 @@ describe('slow requests for own links', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });

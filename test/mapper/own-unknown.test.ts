@@ -43,7 +43,7 @@ describe('a shorten by an owner whose INSERT has no answer', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await mapper.stop();
     await first.proxy.stop();

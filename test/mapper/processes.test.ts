@@ -23,7 +23,7 @@ describe('a mapper of several processes', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
   });

@@ -16,7 +16,7 @@ describe('mappers that share their stores', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -56,7 +56,7 @@ describe('a urls server that answers reads and does not write', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await admin.query('UNLOCK TABLES');
     await admin.query('BACKUP STAGE END').catch(() => undefined);
     await admin.query('SET GLOBAL read_only = 0');
@@ -65,7 +65,7 @@ describe('a urls server that answers reads and does not write', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await admin.end();
     await world[Symbol.asyncDispose]();
   });

@@ -56,7 +56,7 @@ describe('a mapper whose event loop is blocked for 2 s, with healthy stores', ()
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
     await admin.end();
   });

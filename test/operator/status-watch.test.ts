@@ -34,7 +34,7 @@ class Watching implements Disposable {
 const WATCH = ['scripts/keymill.ts', 'status', '--watch'];
 
 describe('keymill status --watch', function () {
-  this.timeout(40_000);
+  this.timeout(60_000);
   let cluster: TestCluster;
 
   before(async () => {

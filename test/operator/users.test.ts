@@ -41,7 +41,7 @@ describe('keymill users', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });

@@ -37,7 +37,7 @@ describe('the link of another', () => {
   let caller: string;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const { people, makeLink, world } = fixture;
     caller = await people.session(await people.person(), { endsInMs: 3_600_000 });
     const owner = await people.session(await people.person());

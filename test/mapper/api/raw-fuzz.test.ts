@@ -28,7 +28,7 @@ describe('the API at the socket', () => {
   const late: string[] = [];
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     stage = await setStage(fixture);
   });
 

@@ -36,7 +36,7 @@ describe('a revoked key', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
     await Promise.all(wires.map(async (wire) => wire.stop()));
@@ -109,7 +109,7 @@ describe('while the users database is away', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
     await wire.stop();
@@ -126,7 +126,7 @@ describe('while the users database is away', () => {
 
   for (const fault of ['hangs', 'refuses connections'] as const) {
     it(`and ${fault}: links go on, who is known goes on, others get 503`, async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       const ana = await people.person();
       const [known, unknown] = [
         await people.key(ana, ['links:create']),
@@ -169,7 +169,7 @@ describe('while the users database is away', () => {
   }
 
   it('is not what a full queue means: who finds no place gets 503, and the others their answers', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const sql = await createConnection(world.usersUrl);
     try {
       const { key } = await people.key(await people.person(), ['account']);
@@ -197,7 +197,7 @@ describe('while the users database is away', () => {
   });
 
   it('and hangs: the mapper stops in time all the same', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const other = await world.start({ stores: { usersDb: { url: through(wire, world.usersUrl) } } });
     const { key } = await people.key(await people.person(), ['links:create']);
     const client = new ApiClient(() => other.url, api.document);
@@ -223,7 +223,7 @@ describe('a mapper without a users database', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -56,7 +56,7 @@ describe('a bulk whose client or servers fail', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await mapper.stop();
     await first.proxy.stop();

@@ -112,7 +112,7 @@ describe('keys by counter while the users database is away', () => {
   });
 
   it('do not run away while it answers reads and refuses writes', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const source = await openSource();
     await source.poll();
     const before = await positions();

@@ -82,7 +82,7 @@ describe('blocked domains', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
     await rm(folder, { recursive: true });
   });
@@ -106,7 +106,7 @@ describe('blocked domains', () => {
   });
 
   it('are judged for the first request with an Idempotency-Key, and for each with find_if_exists', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const body = { long_url: 'https://repeated.example/' };
     const again = async (idempotencyKey: string): Promise<number> =>
       (await shorten(koa.url, body, { 'idempotency-key': idempotencyKey })).status;
@@ -122,7 +122,7 @@ describe('blocked domains', () => {
   });
 
   it('stop a link in memory within moments of a change of the file, and let it go on again', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const status = async ({ url }: TestMapper): Promise<number> =>
       (await send('GET', `${url}/later-link`, { headers: { host: 'x' } })).status;
     for (const mapper of [fast, koa]) expect(await status(mapper)).to.equal(302);
@@ -156,7 +156,7 @@ describe('blocked domains', () => {
   });
 
   it('stay as they were while the file cannot be read, and the metrics say so', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const readable = async (): Promise<string | undefined> =>
       /^keymill_blocked_domains_readable (\d)$/m.exec(
         await (await fetch(`${fast.adminUrl}/metrics`)).text(),

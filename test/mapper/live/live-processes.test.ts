@@ -27,7 +27,7 @@ describe('live clicks of a mapper with several processes', () => {
   });
 
   it('are told by each process, whichever answers the redirect, and SIGTERM ends all streams', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const settings = { KEYMILL_PROCESSES: '2', KEYMILL_USERS_DB: world.usersUrl };
     const mapper = await startMapperProcess(world, (child) => children.push(child), settings);
     await using people = new People(world.usersUrl);

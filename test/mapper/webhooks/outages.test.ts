@@ -55,7 +55,7 @@ describe('deliveries to webhooks during outages', () => {
   });
 
   it('are each made by one of two mappers', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const other = await fixture.world.start({ allowPrivateTargets: true });
     const owners = await Promise.all([owner(), owner(), owner()]);
     for (const one of owners) await hook(one, '/shared');
@@ -103,17 +103,17 @@ describe('deliveries to webhooks during outages', () => {
 
     // Otherwise it takes what the mapper of a test should.
     before(async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       await fixture.mapper.stop();
     });
 
     afterEach(async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       await mapper.stop();
     });
 
     it('are made again at once by others when a mapper stops, and nobody is blamed for that', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       mapper = await fixture.world.start({ allowPrivateTargets: true });
       const ana = await owner();
       const id = await makeHook(mapper, ana.cookie, '/stopping');
@@ -129,7 +129,7 @@ describe('deliveries to webhooks during outages', () => {
     });
 
     it('are made again when it is not known whether their end was stored', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       const urlsDbs = await Promise.all(fixture.world.urls.map(viaProxy));
       mapper = await fixture.world.start({ allowPrivateTargets: true, stores: { urlsDbs } });
       try {
@@ -155,7 +155,7 @@ describe('deliveries to webhooks during outages', () => {
     });
 
     it('wait while the users database is away', async function () {
-      this.timeout(40_000);
+      this.timeout(60_000);
       let wire: FaultyProxy = await startWire(fixture.world.usersUrl);
       const usersDb = { url: through(wire, fixture.world.usersUrl) };
       mapper = await fixture.world.start({ allowPrivateTargets: true, stores: { usersDb } });
@@ -179,7 +179,7 @@ describe('deliveries to webhooks during outages', () => {
     });
 
     it('end with the webhook when every one has failed for a day, and its owner is told why', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       mapper = await fixture.world.start({ allowPrivateTargets: true, webhooks: { retryMs: 2_000 } });
       const ana = await owner();
       fixture.receiver.answer = status(500);
