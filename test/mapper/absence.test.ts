@@ -6,6 +6,7 @@ import { startWire, through } from '../db/wire.ts';
 import { createLog, type Log } from '../../runtime/log.ts';
 import { until } from '../until.ts';
 import { send, shorten } from './client.ts';
+import { Asked } from './faulty.ts';
 import { createWorld, type MapperOverrides, type TestMapper, type World } from './world.ts';
 
 const KEYS = { length: 8, secret: 'a secret for tests', regionBits: 10 };
@@ -22,19 +23,13 @@ describe('a mapper that was asked for a key before its link was made', function 
   let urlsWires: FaultyProxy[];
   let maker: TestMapper;
   let asked: TestMapper;
-  /** How often a urls server has been asked for this text, through {@link urlsWires}. */
-  const counted = { text: '', times: 0 };
+  let urls: Asked;
 
   before(async () => {
     world = await createWorld();
     wires = await Promise.all(world.redis.map(async ({ url }) => startWire(url)));
     urlsWires = await Promise.all(world.urls.map(async ({ url }) => startWire(url)));
-    for (const wire of urlsWires) {
-      wire.cutBeforeReplyTo((sent) => {
-        if (sent.includes(counted.text)) counted.times += 1;
-        return false;
-      });
-    }
+    urls = new Asked(urlsWires);
     for (const { client } of world.redis)
       await client.hset('producer:keys-db-1', { epoch: 1, seq: 1, claimed_to: CLAIMED_TO });
     const stores = { keys: KEYS, keysDbs: [{ name: 'keys-db-1', url: '', region: 0 }] };
@@ -67,9 +62,9 @@ describe('a mapper that was asked for a key before its link was made', function 
 
   /** How often the urls servers are asked while `mapper`, which asks them through our wires, answers so often. */
   async function readsFor(text: string, times: number, mapper: TestMapper = asked): Promise<number> {
-    Object.assign(counted, { text, times: 0 });
-    for (let time = 0; time < times; time += 1) expect(await statusOf(text, mapper)).to.equal(404);
-    return counted.times;
+    return urls.countOf(text, async () => {
+      for (let time = 0; time < times; time += 1) expect(await statusOf(text, mapper)).to.equal(404);
+    });
   }
 
   it('redirects by a pool key as soon as the link is acknowledged', async () => {
