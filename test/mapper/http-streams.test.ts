@@ -153,7 +153,7 @@ describe('streams of the public server', () => {
     clearInterval(resting);
     expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
     socket.destroy();
-  }).timeout(30_000);
+  });
 
   it('makes the source wait for a client that does not read, and then cuts it off', async () => {
     let made = 0;
@@ -178,7 +178,7 @@ describe('streams of the public server', () => {
     // What sockets hold, on both sides.
     expect(made).to.be.below(300);
     socket.destroy();
-  }).timeout(30_000);
+  });
 
   it('stops the source when the client goes', async () => {
     let isStopped = false;

@@ -178,7 +178,7 @@ describe('a urls server that answers reads and does not write', () => {
       await until('recovery', async () => (await degraded()) === '[]');
       await expectStored(answers);
       expect((await shortenOne({ custom_alias: aliasOn(0) })).answer.status).to.equal(201);
-    }).timeout(20_000);
+    });
   }
 
   it('gets no new links while it is read-only, and redirects go on', async () => {
@@ -193,7 +193,7 @@ describe('a urls server that answers reads and does not write', () => {
     await admin.query('SET GLOBAL read_only = 0');
     await until('recovery', async () => (await degraded()) === '[]');
     await expectStored(answers);
-  }).timeout(20_000);
+  });
 
   it('lets a mapper refuse soon, and then immediately, when the other servers do not write either', async () => {
     await admin.query('FLUSH TABLES WITH READ LOCK');
@@ -209,7 +209,7 @@ describe('a urls server that answers reads and does not write', () => {
     } finally {
       await sql.query('UNLOCK TABLES');
     }
-  }).timeout(10_000);
+  });
 
   it('is not used at all while a pending ALTER TABLE blocks reads too', async () => {
     const [unseen = ''] = await storeUnseen(1);
@@ -230,7 +230,7 @@ describe('a urls server that answers reads and does not write', () => {
     await Promise.all([reader.end(), alterer.end()]);
     await until('recovery', async () => (await degraded()) === '[]');
     await expectStored(answers);
-  }).timeout(20_000);
+  });
 
   it('is used while it refuses further connections, until it has lost its own, and again afterwards', async () => {
     const [unseen = '', later = ''] = await storeUnseen(2);
@@ -252,5 +252,5 @@ describe('a urls server that answers reads and does not write', () => {
     await until('recovery', async () => (await degraded()) === '[]');
     expect(await follow(later)).to.equal(302);
     await expectStored(answers);
-  }).timeout(20_000);
+  });
 });
