@@ -101,14 +101,14 @@ describe('a connection to a Redis', () => {
     it('is detected while no command is sent', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
-      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected);
     });
 
     it('is detected behind a delivery with its long deadline', async () => {
       const pool = await bed.openThroughWire({ commandTimeoutMs: 100 });
       bed.wire.silence();
       const delivery = errorOf(pool.deliver({ keysDb: KEYS_DB, epoch: 1, seq: 1, keys: KEYS }));
-      await until('the silence to be noticed', () => !pool.isConnected, { timeoutMs: 3_000 });
+      await until('the silence to be noticed', () => !pool.isConnected);
       bed.wire.cut();
       expect(await delivery).to.be.instanceOf(OutcomeUnknownError);
     });

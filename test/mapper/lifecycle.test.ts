@@ -196,6 +196,6 @@ describe('the life of a mapper', () => {
     await mapper.stop();
     // Another server of the ensemble may be a moment behind.
     const isGone = async (): Promise<boolean> => (await observer.get(mapperPath('mapper-1'))) === undefined;
-    await until('the node to vanish', isGone, { timeoutMs: 1_000 });
+    await until('the node to vanish', isGone);
   }).timeout(60_000);
 });

@@ -301,14 +301,14 @@ describe('live clicks', () => {
       200, 200, 200,
     ]);
     await api.call('DELETE', `/users/me/keys/${keyId}`, { cookie: session });
-    await until('the end by the key', () => byKey.hasEnded, { timeoutMs: 2_500 });
+    await until('the end by the key', () => byKey.hasEnded, { timeoutMs: 10_000 });
     expect(byKey.response.complete).to.equal(true);
     expect([bySession.hasEnded, byAdmin.hasEnded]).to.deep.equal([false, false]);
     await api.call('POST', '/logout', { cookie: session });
-    await until('the end by the session', () => bySession.hasEnded, { timeoutMs: 2_500 });
+    await until('the end by the session', () => bySession.hasEnded, { timeoutMs: 10_000 });
     const chief = await people.session(await people.person({ isAdmin: true }));
     await api.call('PATCH', `/admin/users/${admin.id}`, { cookie: chief, body: { disabled: true } });
-    await until('the end by the account', () => byAdmin.hasEnded, { timeoutMs: 2_500 });
+    await until('the end by the account', () => byAdmin.hasEnded, { timeoutMs: 10_000 });
   });
 
   it('are told at another mapper after the first has stopped, which ends its streams', async () => {
