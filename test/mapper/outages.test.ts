@@ -146,7 +146,13 @@ describe('a mapper in an outage', () => {
       it(`fails fast for its slots and serves the others when it ${how}`, async () => {
         const [known, unseen, other] = [aliasOn(0), aliasOn(0), aliasOn(1)];
         for (const custom_alias of [known, unseen, other]) await shortenOne({ custom_alias });
-        expect((await follow(known)).status).to.equal(302);
+        // The announcement of the alias may arrive after its answer, and empties the place in memory.
+        let times = 0;
+        await until(
+          'the link to be followed for a while',
+          async () => (await follow(known)).status === 302 && ++times > 5,
+          { everyMs: 50 },
+        );
         await fail();
         await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
         const answers = await Promise.all(Array.from({ length: 40 }, async () => shortenOne()));
