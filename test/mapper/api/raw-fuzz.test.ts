@@ -33,7 +33,7 @@ describe('the API at the socket', () => {
   });
 
   it(`answers any bytes, each request once, and tells nothing (KEYMILL_TEST_SEED=${SEED})`, async function () {
-    this.timeout(IS_LONG ? 0 : 120_000);
+    this.timeout(IS_LONG ? 0 : 600_000);
     const generator = new ApiRequestGenerator(SEED, stage);
     const statuses = new Map<number, number>();
     let sent = 0;
