@@ -8,6 +8,7 @@ import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { MARIADB_OPERATOR, startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { stopAtEnd, testFolder } from '../servers.ts';
+import { leastMs } from '../least-ms.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
@@ -133,10 +134,13 @@ describe('a urls server that answers reads and does not write', () => {
     expect(text).to.match(/^keymill_urls_db_up\{urls_db="urls-1"\} 1$/m);
     expect(text).to.match(/^keymill_urls_db_writable\{urls_db="urls-1"\} 0$/m);
     expect(await follow(unseen)).to.equal(302);
-    const alias = await shortenOne({ custom_alias: aliasOn(0) });
-    expect(alias.answer.status).to.equal(503);
-    expect(alias.answer.headers['retry-after']).to.match(/^\d+$/);
-    expect(alias.ms).to.be.lessThan(300);
+    const refusedAlias = async (): Promise<number> => {
+      const { answer, ms } = await shortenOne({ custom_alias: aliasOn(0) });
+      expect(answer.status).to.equal(503);
+      expect(answer.headers['retry-after']).to.match(/^\d+$/);
+      return ms;
+    };
+    expect(await leastMs(300, refusedAlias)).to.be.lessThan(300);
     expect((await shortenOne({ custom_alias: aliasOn(1) })).answer.status).to.equal(201);
   }
 
@@ -203,9 +207,12 @@ describe('a urls server that answers reads and does not write', () => {
       const first = await Promise.all(Array.from({ length: 20 }, async () => shortenOne()));
       expect(first.map(({ answer }) => answer.status)).to.deep.equal(first.map(() => 503));
       expect(Math.max(...first.map(({ ms }) => ms))).to.be.lessThan(2 * REFUSED_MS);
-      const { answer, ms } = await shortenOne();
-      expect(answer.status).to.equal(503);
-      expect(ms).to.be.lessThan(300);
+      const refused = async (): Promise<number> => {
+        const { answer, ms } = await shortenOne();
+        expect(answer.status).to.equal(503);
+        return ms;
+      };
+      expect(await leastMs(300, refused)).to.be.lessThan(300);
     } finally {
       await sql.query('UNLOCK TABLES');
     }
