@@ -1,6 +1,6 @@
 import { globSync } from 'node:fs';
 import { expect } from 'chai';
-import { phasesOf } from '../../scripts/checks/lanes.ts';
+import { phasesOf, secondsOf } from '../../scripts/checks/lanes.ts';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
 
 describe('the lanes of test files', () => {
@@ -16,8 +16,8 @@ describe('the lanes of test files', () => {
     expect(measuring).to.deep.equal([['test/bench/bench.test.ts', 'test/e2e/failover.test.ts']]);
     expect(clusters[0]).to.deep.equal(['test/bench/against.test.ts', 'test/drills/short.test.ts']);
     expect(clusters[1]).to.include('test/e2e/up-and-down.test.ts').and.not.to.include(measuring[0]?.[1]);
-    const [first = 0, second = 0] = most.map(({ length }) => length);
-    expect(first / second).to.be.within(1.3, 1.6);
+    const [first = 0, second = 0] = most.map(secondsOf);
+    expect(first / second).to.be.within(0.97, 1.03);
     expect(most.filter((lane) => lane.some((file) => file.startsWith('test/browser/')))).to.have.length(1);
   });
 
