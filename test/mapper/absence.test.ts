@@ -60,7 +60,7 @@ describe('a mapper that was asked for a key before its link was made', function 
     return keyspace.keysOf(0, id, 1)[0] ?? '';
   }
 
-  /** How often the urls servers are asked while `mapper`, which asks them through our wires, answers so often. */
+  /** How often the urls servers are asked while `mapper`, which reaches them through our wires, answers. */
   async function readsFor(text: string, times: number, mapper: TestMapper = asked): Promise<number> {
     return urls.countOf(text, async () => {
       for (let time = 0; time < times; time += 1) expect(await statusOf(text, mapper)).to.equal(404);

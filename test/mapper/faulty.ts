@@ -25,7 +25,7 @@ export function isTransaction(sent: Buffer): boolean {
   return sent.toString('latin1', 5, 22) === 'START TRANSACTION';
 }
 
-/** Counts how often servers are asked for a text, where mappers reach them through `wires`; until these heal. */
+/** Counts how often servers are asked for a text, through `wires` and until these heal. */
 export class Asked {
   #text = '';
   #times = 0;
