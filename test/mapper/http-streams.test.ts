@@ -149,7 +149,7 @@ describe('streams of the public server', () => {
     socket.write(`${HEAD}Content-Length: 0\r\n\r\n`);
     // It reads all the time, but not as fast as the answer is made.
     const resting = setInterval(() => (socket.isPaused() ? socket.resume() : socket.pause()), 10);
-    await until('the client to be cut off', () => failure, { timeoutMs: 20_000 });
+    await until('the client to be cut off', () => failure);
     clearInterval(resting);
     expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
     socket.destroy();
@@ -172,7 +172,7 @@ describe('streams of the public server', () => {
     const socket = await open();
     socket.pause();
     socket.write(`${HEAD}Content-Length: 0\r\n\r\n`);
-    await until('the client to be cut off', () => failure, { timeoutMs: 20_000 });
+    await until('the client to be cut off', () => failure);
     expect(failure).to.be.instanceOf(Problem).with.property('code', 'too-slow');
     expect(isStopped).to.equal(true);
     // What sockets hold, on both sides.
