@@ -89,7 +89,10 @@ describe('keymill status --watch', function () {
       expect(document.pools).to.have.length(2);
       expect(document.unreachable).to.deep.equal(['zookeeper']);
     }
-    expect(watching.stderr.match(/unreachable: zookeeper/g)).to.have.length(1);
+    // On a busy machine the reason may be another one in a later look, which is said then.
+    const named = watching.stderr.match(/^.*unreachable: zookeeper.*$/gm) ?? [];
+    expect(named).to.have.length.above(0);
+    expect(named.filter((line, index) => line === named[index - 1])).to.deep.equal([]);
   });
 
   it('is wrong usage where there is no cluster', async () => {
