@@ -74,14 +74,16 @@ async function runCheck({ name, script, args, remedy }: Check, isBeside: boolean
   return isRight ? { ...NOTHING, passed: 1 } : { ...NOTHING, failed: 1 };
 }
 
-/** The first lane is shown as it runs, the other when it has ended: lines of two would be unreadable. */
-async function runBesideEachOther([first = [], second = []]: Lanes, env: NodeJS.ProcessEnv): Promise<Tally> {
-  if (second.length === 0) return runMocha(first, env);
-  const [shown, late] = await Promise.all([
+/** The first lane is shown as it runs, the others when they have ended: mixed lines would be unreadable. */
+async function runBesideEachOther([first = [], ...others]: Lanes, env: NodeJS.ProcessEnv): Promise<Tally> {
+  if (others.length === 0) return runMocha(first, env);
+  const tallies = await Promise.all([
     runMocha(first, { ...env, KEYMILL_TEST_LANE: '0' }),
-    runMochaUnseen(second, { ...env, KEYMILL_TEST_LANE: '1' }),
+    ...others.map(async (files, index) =>
+      runMochaUnseen(files, { ...env, KEYMILL_TEST_LANE: String(index + 1) }),
+    ),
   ]);
-  return add(shown, late);
+  return tallies.reduce(add, NOTHING);
 }
 
 async function runMochaUnseen(files: readonly string[], env: NodeJS.ProcessEnv): Promise<Tally> {

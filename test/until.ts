@@ -1,5 +1,8 @@
 import { setTimeout as delay } from 'node:timers/promises';
 
+/** Long, for a busy machine; and shorter than polls of 30 s, for which no test wants to wait. */
+const USUAL_TIMEOUT_MS = 25_000;
+
 type Maybe<T> = T | undefined | false | null;
 
 /**
@@ -11,7 +14,7 @@ type Maybe<T> = T | undefined | false | null;
 export async function until<T>(
   what: string,
   condition: () => Promise<Maybe<T>> | Maybe<T>,
-  { timeoutMs = 10_000, everyMs = 15 }: { timeoutMs?: number; everyMs?: number } = {},
+  { timeoutMs = USUAL_TIMEOUT_MS, everyMs = 15 }: { timeoutMs?: number; everyMs?: number } = {},
 ): Promise<T> {
   const deadline = performance.now() + timeoutMs;
   let lastError: unknown;

@@ -12,7 +12,7 @@ interface Trap {
 }
 
 describe('pages of other sites', function () {
-  this.timeout(60_000 * PATIENCE);
+  this.timeout(120_000 * PATIENCE);
   const site = useSite();
 
   async function signedIn(): Promise<{ person: Person; cookie: string }> {

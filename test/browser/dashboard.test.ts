@@ -8,7 +8,7 @@ import { Person } from './person.ts';
 import { DESK, PATIENCE } from './setting.ts';
 
 describe('the dashboard in a browser', function () {
-  this.timeout(30_000 * PATIENCE);
+  this.timeout(90_000 * PATIENCE);
   let admin: Admin;
   let context: BrowserContext;
 

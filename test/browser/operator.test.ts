@@ -14,7 +14,7 @@ import { DESK, nameOf, PATIENCE, type Setting, SETTINGS } from './setting.ts';
 
 const SHARD = 'keys-db-1';
 /** What a push may take on a busy machine. */
-const SEEN_MS = 15_000 * PATIENCE;
+const SEEN_MS = 30_000 * PATIENCE;
 /** For ZooKeeper. */
 const ANY_VERSION = -1;
 

@@ -13,7 +13,7 @@ import { layoutFaults, motions, smallTexts } from './probes.ts';
 import { nameOf, PATIENCE, type Setting } from './setting.ts';
 
 const SCREENSHOTS = join(REPOSITORY, '.run/screenshots');
-const ACTION_MS = 15_000 * PATIENCE;
+const ACTION_MS = 30_000 * PATIENCE;
 /** Chromium's own. */
 const USUAL_LETTERS_PX = 16;
 /** Elements of a page that a walk by Tab visits. Behind them, a list only repeats itself. */

@@ -9,7 +9,7 @@ const FILE = `code,url\n${CODE},https://example.com/1\nnot-held-back,https://exa
 const A_PAUSE_MS = 6_000;
 
 describe('the page of an import that takes long', function () {
-  this.timeout(60_000 * PATIENCE);
+  this.timeout(120_000 * PATIENCE);
   const site = useSite();
 
   it('asks how far it is, says it, pauses when it is told to, and leads to the result', async () => {

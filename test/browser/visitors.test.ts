@@ -12,7 +12,7 @@ const OPEN_SESAME = 'open sesame';
 
 for (const setting of SETTINGS)
   describe(`those who follow links (${nameOf(setting)})`, function () {
-    this.timeout(60_000 * PATIENCE);
+    this.timeout(120_000 * PATIENCE);
     const site = useSite();
 
     it('give the password of a link: first a wrong one, then the right one', async () => {

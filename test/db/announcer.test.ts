@@ -135,7 +135,7 @@ const OFTEN: readonly Step[0][] = [
 
 describe(`an announcer (seed ${SEED})`, () => {
   it('never says that all have heard before every process that a shard delivers to has', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const step = fc.tuple(
       fc.constantFrom(...OFTEN, ...OFTEN, 'announce', 'announce', 'lose', 'subscribe', 'refuse', 'silence'),
       fc.nat(SHARDS - 1),

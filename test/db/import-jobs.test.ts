@@ -13,7 +13,7 @@ describe('the jobs of imports in the users database', () => {
   let users = 0;
 
   before(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const url = await testDatabase('import-jobs');
     await migrate(url, 'users', createLog('test', 'users', 'silent'));
     db = openUsersDb({ url });

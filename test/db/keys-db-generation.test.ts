@@ -82,7 +82,7 @@ describe('keys-db: generation', () => {
     await Promise.all([trickle(), test.db.generate({ count: 200_000 }).finally(() => done.abort())]);
     expect(await stored(test)).to.have.length.at.least(200_000 + trickled);
     expect(trickled).to.be.above(2_000);
-  }).timeout(30_000);
+  });
 
   it('by two at the same time gives each its keys, and no key twice', async () => {
     await using test = await reigning(0);

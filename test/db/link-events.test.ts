@@ -25,7 +25,7 @@ describe('events of links', () => {
   let mayBeAny = true;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const url = await emptyUrlsDatabase();
     sql = await createConnection({ uri: url, timezone: 'Z' });
     const wantsEvents = (userId: bigint): boolean => userId === OWNER;

@@ -28,5 +28,5 @@ describe('the table of reports', () => {
     for (let at = 0; at < 30; at += 1)
       await later.add({ id: 2_000n + BigInt(at), key: 'same', reason: 'spam', createdAt: new Date() });
     expect(await db.query('SELECT 1 FROM reports'), 'of one link').to.have.length(20);
-  }).timeout(20_000);
+  });
 });

@@ -87,7 +87,7 @@ describe('a sketch of visitors', () => {
       }),
       { numRuns: 100 },
     );
-  }).timeout(30_000);
+  });
 
   it('has one form of bytes for each state, also where it becomes dense', () => {
     const sketch = new Sketch();

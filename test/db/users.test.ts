@@ -49,7 +49,7 @@ describe('the tables of accounts', () => {
   let db: UsersDb;
 
   before(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const url = await testDatabase('users');
     await migrate(url, 'users', createLog('test', 'users', 'silent'));
     db = openUsersDb({ url });

@@ -15,7 +15,7 @@ describe('owners of webhooks who want an event', () => {
   let sql: Connection;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const url = await testDatabase('users');
     await migrate(url, 'users', createLog('test', 'users', 'silent'));
     people = new People(url);

@@ -1,10 +1,14 @@
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { until } from '../until.ts';
 
 /** A faulty proxy in front of the server of `url`, on `port` if one is given. */
 export async function startWire(url: string, port = 0): Promise<FaultyProxy> {
   const { hostname, port: target } = new URL(url);
-  return FaultyProxy.start({ host: hostname, port: Number(target) }, port);
+  const start = async (): Promise<FaultyProxy> =>
+    FaultyProxy.start({ host: hostname, port: Number(target) }, port);
+  // A client of any other server may leave from this port meanwhile.
+  return port === 0 ? start() : until(`port ${port}`, start);
 }
 
 /** `url` through the proxy. */

@@ -23,7 +23,7 @@ interface Audit {
 
 /** The first steps of `keymill grow`, killed, repeated and undone. The rest takes minutes: `--long`. */
 describe('growing a small cluster', function () {
-  this.timeout(IS_LONG ? 1_200_000 : 120_000);
+  this.timeout(IS_LONG ? 1_200_000 : 300_000);
   const seed = Date.now() % 2 ** 31;
   const random = createRandom(seed);
   const cluster = new TestCluster('grow');

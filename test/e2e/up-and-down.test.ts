@@ -117,7 +117,7 @@ describe('up and down', function () {
 
   it('stops all started processes on Ctrl-C before the cluster is ready', async () => {
     const up = cluster.start('up', ...SERVERS);
-    await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
+    await until('the first server', () => up.output().includes('redis-1 ready'));
     up.child.kill('SIGINT');
     expect((await up.done).code).to.equal(1);
     await untilNothingRuns(cluster);
@@ -139,7 +139,7 @@ describe('up and down', function () {
 
   it('down interrupts a running up', async () => {
     const up = cluster.start('up', '--detach', ...SMALL);
-    await until('the first server', () => up.output().includes('redis-1 ready'), { timeoutMs: 20_000 });
+    await until('the first server', () => up.output().includes('redis-1 ready'));
     await cluster.must('down');
     expect((await up.done).code).to.equal(1);
     await untilNothingRuns(cluster);
@@ -163,7 +163,7 @@ describe('up and down', function () {
   it('up and down work after an up was killed half-way', async () => {
     for (const after of ['redis-1 ready', 'mysql-1 ready']) {
       const up = cluster.start('up', '--detach', ...SERVERS);
-      await until(after, () => up.output().includes(after), { timeoutMs: 20_000 });
+      await until(after, () => up.output().includes(after));
       up.child.kill('SIGKILL');
       await up.done;
       if (after === 'redis-1 ready') await cluster.must('up', '--detach', ...SERVERS);

@@ -52,7 +52,7 @@ export function useBothPaths(): BothPaths {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

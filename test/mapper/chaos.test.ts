@@ -35,7 +35,7 @@ describe('two mappers under random faults', () => {
   });
 
   after(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const all = [...proxies.redis, ...proxies.urls];
     for (const proxy of all) proxy.heal();
     await world[Symbol.asyncDispose]();

@@ -276,7 +276,7 @@ describe('clicks over two mappers of two processes each', () => {
     for (const { child } of mappers) child.kill('SIGTERM');
     for (const { exited } of mappers) expect(await exited).to.equal(0);
     await expectStored(stage.sqls, { seen, ownerOf, unresolved });
-  }).timeout(IS_LONG ? 1_800_000 : 90_000);
+  }).timeout(IS_LONG ? 1_800_000 : 300_000);
 });
 
 /**

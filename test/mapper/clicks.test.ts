@@ -30,7 +30,7 @@ describe('clicks', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
     for (const { proxy } of proxied.splice(0)) await proxy.stop();

@@ -29,7 +29,7 @@ describe('a client that leaves in the middle of its body', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
   });

@@ -11,7 +11,7 @@ export interface Answer {
 }
 
 /** Shorter than the timeouts of the tests, whose message would not name the request. */
-const ANSWER_MS = 20_000;
+const ANSWER_MS = 45_000;
 
 /** Sends one HTTP request as it is given: adds no header, keeps no connection, follows no redirect. */
 export async function send(

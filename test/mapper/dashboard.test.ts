@@ -58,7 +58,7 @@ describe('dashboard of a mapper', () => {
     });
 
     it('its headline names a urls server that mappers cannot use, until they can', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       await using page = await openPage(adminUrl);
       const headline = (): string => page.textOf('alarms');
       await until('all to be well', () => headline().includes('All is well'));

@@ -135,7 +135,7 @@ describe('the fast paths and Koa', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -24,3 +24,26 @@ export function isInsert(sent: Buffer): boolean {
 export function isTransaction(sent: Buffer): boolean {
   return sent.toString('latin1', 5, 22) === 'START TRANSACTION';
 }
+
+/** Counts how often servers are asked for a text, through `wires` and until these heal. */
+export class Asked {
+  #text = '';
+  #times = 0;
+
+  constructor(wires: readonly FaultyProxy[]) {
+    for (const wire of wires) {
+      wire.cutBeforeReplyTo((sent) => {
+        if (sent.includes(this.#text)) this.#times += 1;
+        return false;
+      });
+    }
+  }
+
+  /** How often they are asked for `text` while `work` is done: polls do not count. */
+  async countOf(text: string, work: () => Promise<unknown>): Promise<number> {
+    this.#text = text;
+    this.#times = 0;
+    await work();
+    return this.#times;
+  }
+}

@@ -36,7 +36,7 @@ describe('a request with framing that programs understand differently', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await twins[Symbol.asyncDispose]();
   });
 

@@ -58,7 +58,7 @@ function report(story: string): void {
 }
 
 describe('an edit of a link on one mapper, followed on two of two processes each', function () {
-  this.timeout(IS_LONG ? 0 : 60_000 + RUNS * 100);
+  this.timeout(IS_LONG ? 0 : 300_000);
   let world: HeardWorld;
 
   before(async () => {
@@ -131,7 +131,7 @@ describe('an edit of a link on one mapper, followed on two of two processes each
 });
 
 describe('an edit of a link that mappers have in a shared cache only', function () {
-  this.timeout(IS_LONG ? 0 : 60_000 + RUNS * 100);
+  this.timeout(IS_LONG ? 0 : 300_000);
 
   it('is shown to every request that was sent after its announcement was heard', async () => {
     await using world = await createHeardWorld({ isCacheShared: true });

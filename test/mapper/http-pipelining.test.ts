@@ -73,7 +73,7 @@ describe('clients that pipeline', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
   });

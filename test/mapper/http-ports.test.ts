@@ -17,7 +17,7 @@ describe('the public and the admin port', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 
@@ -115,7 +115,7 @@ describe('the public and the admin port', () => {
     });
 
     it('serves while 1,200 other connections are open', async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       const { hostname, port } = new URL(mapper.url);
       const sockets = await Promise.all(
         Array.from(

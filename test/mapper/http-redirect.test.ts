@@ -14,7 +14,7 @@ describe('aliases and redirects over HTTP', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

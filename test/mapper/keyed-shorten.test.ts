@@ -30,7 +30,7 @@ describe('a shorten with a key on the fast path', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });

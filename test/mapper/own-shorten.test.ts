@@ -156,7 +156,7 @@ describe('a shorten by an owner', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await service.finish();
     await stack.disposeAsync();
   });

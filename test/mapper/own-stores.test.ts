@@ -63,7 +63,7 @@ describe('a mapper on stores that are not its own', () => {
       expect(code).to.equal(1);
       expect(output).to.include('redis-2').and.to.include('KEYMILL_KEY_LENGTH').and.to.include('MISMATCH');
       expect(await levels()).to.deep.equal([500, 500]);
-    }).timeout(20_000);
+    });
   }
 
   const refusals: [string, () => Promise<void>, string[]][] = [
@@ -88,7 +88,7 @@ describe('a mapper on stores that are not its own', () => {
       for (const name of names) expect(String(error)).to.include(name);
       expect(String(error)).to.not.include('a secret for tests');
       expect(await levels()).to.deep.equal([500, 500]);
-    }).timeout(20_000);
+    });
   }
 
   it('starts on its own stores, and on those that record nothing', async () => {
@@ -96,7 +96,7 @@ describe('a mapper on stores that are not its own', () => {
     await recordInUrlsDb(0, OURS);
     const mapper = await world.start();
     expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
-  }).timeout(20_000);
+  });
 
   it('does not draw from a pool whose record of its keyspace is spoilt, and names it', async () => {
     await world.redis[0]?.client.lpush('keyspace', 'x');
@@ -109,7 +109,7 @@ describe('a mapper on stores that are not its own', () => {
     expect((await levels())[0]).to.equal(500);
     await world.redis[0]?.client.del('keyspace');
     await until('the pool to be used', async () => !(await metrics()).includes(refused));
-  }).timeout(20_000);
+  });
 
   it('does not draw from a pool that turns out to be another cluster’s, names it, and uses it again once it is ours', async () => {
     const mapper = await world.start();
@@ -129,5 +129,5 @@ describe('a mapper on stores that are not its own', () => {
     expect(await world.redis[0]?.client.llen('keys:available')).to.equal(before);
     await world.redis[0]?.client.del('keyspace');
     await until('the pool to be used', async () => (await degraded())?.toString() === '');
-  }).timeout(20_000);
+  });
 });

@@ -114,7 +114,7 @@ describe('changes that wait for others of the same link', () => {
     expect(errors.filter((error) => error instanceof StoreUnavailableError).length).to.be.above(1_000);
     wire.heal();
     await db.close();
-  }).timeout(20_000);
+  });
 
   it('are none of people who may not change it', async () => {
     const owner = newOwner();
@@ -136,5 +136,5 @@ describe('changes that wait for others of the same link', () => {
     open();
     expect(changedLink(await own).title).to.equal('T');
     await db.close();
-  }).timeout(5_000);
+  });
 });

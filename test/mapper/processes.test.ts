@@ -23,7 +23,7 @@ describe('a mapper of several processes', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children.splice(0)) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
   });
@@ -163,7 +163,7 @@ describe('a mapper of several processes', () => {
     mapper.child.kill('SIGKILL');
     for (const identity of identities) {
       if (identity === undefined || !isRunning(identity)) continue;
-      expect(await waitUntilGone(identity, 10_000)).to.equal(true);
+      expect(await waitUntilGone(identity, 30_000)).to.equal(true);
     }
     expect(await pooled()).to.equal(390);
   }).timeout(60_000);

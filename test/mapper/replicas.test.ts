@@ -41,7 +41,7 @@ describe('read replicas', () => {
   });
 
   afterEach(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { proxy } of [primary, ...copies]) proxy.heal();
     await world[Symbol.asyncDispose]();
     for (const { sql } of copies) await sql.end();

@@ -59,7 +59,7 @@ describe('a replica kept by the replication of MariaDB', () => {
   });
 
   after(async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     await follower.end();
     await world[Symbol.asyncDispose]();
   });

@@ -33,7 +33,7 @@ describe('a mapper that saves memory', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 
@@ -44,7 +44,7 @@ describe('a mapper that saves memory', () => {
 
   for (const [what, first] of Object.entries(FIRST))
     it(`answers its first request as every other mapper: ${what}`, async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       const mapper = await world.start({ publicUrl: 'https://go.example', savesMemory: true });
       const expected = await ask(usual, first);
       expect(await ask(mapper, first)).to.equal(expected);
@@ -53,7 +53,7 @@ describe('a mapper that saves memory', () => {
     });
 
   it('answers all who ask while it loads', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const paths = ['/.env', '/', '/urls', '/login', '/openapi.json', '/docs', '/images/x', '/robots.txt'];
     const statuses = async ({ url }: TestMapper): Promise<number[]> =>
       Promise.all([...paths, ...paths].map(async (path) => (await fetch(url + path)).status));

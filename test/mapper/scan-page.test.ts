@@ -21,7 +21,7 @@ describe('a search in the links of everybody', () => {
   let world: OwnLinksWorld;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     world = await createOwnLinksWorld();
     await withSql(world.servers[0]?.url ?? '', async (sql) => {
       const rows = Array.from({ length: ROWS }, (_, at) => [

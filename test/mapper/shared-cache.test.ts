@@ -32,7 +32,7 @@ describe('the shared cache', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
     for (const { proxy } of shards) await proxy.stop();
   });

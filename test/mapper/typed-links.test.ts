@@ -23,7 +23,7 @@ describe('links as people type and paste them', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -6,7 +6,7 @@ import { send, shorten } from './client.ts';
 import { createWorld, type TestMapper } from './world.ts';
 
 describe('a mapper that no Redis answers', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
 
   it('makes aliases without a wait, counts them as unheard, and logs that once', async () => {
     await using world = await createWorld();

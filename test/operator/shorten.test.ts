@@ -38,7 +38,7 @@ function answerLink(response: ServerResponse, key: string): void {
 }
 
 describe('keymill shorten', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let world: World;
   let origin: string;
   let apiKey: string;

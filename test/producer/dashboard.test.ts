@@ -63,7 +63,7 @@ describe('dashboard of a producer', () => {
   });
 
   it('shows a holder that was killed, and the next one, within a second; a reload shows what happened', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const locks = await cluster.locks();
     const [shard, victim] = [...locks][0] ?? [];
     const other = [...locks.values()].find(({ owner }) => owner !== victim?.owner)?.owner;
@@ -92,7 +92,7 @@ describe('dashboard of a producer', () => {
   });
 
   it('shows a pool that stops answering, and that it is back', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const live = await adminOf();
     await using page = await openPage(live);
     await until('the pool to be fine', () => /ok|low/.test(page.textOf('pools-redis-2')));
@@ -110,7 +110,7 @@ describe('dashboard of a producer', () => {
   });
 
   it('says that ZooKeeper was wiped, and stays', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const { session } = cluster;
     await using page = await openPage(await adminOf());
     await until('the page to be read', () => page.textOf('zookeeper').includes('in session'));
@@ -240,7 +240,7 @@ describe('dashboard of a producer', () => {
     });
 
     it('are bounded, and end when it stops', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       const member = [...(await cluster.members()).values()].at(-1);
       const admin = member?.admin ?? '';
       const pages: OpenPage[] = [];
@@ -253,7 +253,7 @@ describe('dashboard of a producer', () => {
         return page.isOpen;
       });
       process.kill(member?.pid ?? 0, 'SIGTERM');
-      await until('all pages to be ended', () => pages.every(({ isOpen }) => !isOpen), { timeoutMs: 5_000 });
+      await until('all pages to be ended', () => pages.every(({ isOpen }) => !isOpen));
     });
   });
 });

@@ -27,7 +27,7 @@ describe('producers and a Redis with impossible values', function () {
 
   async function untilLevel(index: number, low: number): Promise<void> {
     const level = async (): Promise<number> => (await cluster.pools[index]?.level()) ?? 0;
-    await until(`pool ${index} above ${low}`, async () => (await level()) > low, { timeoutMs: 20_000 });
+    await until(`pool ${index} above ${low}`, async () => (await level()) > low);
   }
 
   async function epochInMysql(): Promise<number | undefined> {

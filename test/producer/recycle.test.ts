@@ -76,7 +76,7 @@ describe('a search for leaked keys', () => {
       reign.abort();
       await running;
     }
-  }).timeout(20_000);
+  });
 });
 
 describe('recycling of leaked keys', function () {

@@ -27,7 +27,7 @@ describe('servers for tests, when the test run is killed', () => {
     const run = spawn(process.execPath, [script, dir], { stdio: ['ignore', 'pipe', 'inherit'] });
     let output = '';
     run.stdout.on('data', (chunk) => (output += String(chunk)));
-    await until('the servers', () => output.includes('\n'), { timeoutMs: 20_000 });
+    await until('the servers', () => output.includes('\n'));
     const identities = JSON.parse(output) as ProcessIdentity[];
     expect(identities.map(isRunning)).to.deep.equal([true, true]);
     run.kill('SIGKILL');

@@ -176,7 +176,7 @@ describe(`servers for tests (${process.env['SERVICES'] ?? 'local'})`, function (
         } finally {
           await server[repair]();
         }
-        await until('an answer', async () => query('SELECT 1 AS one'), { timeoutMs: 20_000 });
+        await until('an answer', async () => query('SELECT 1 AS one'));
       }
     });
   });

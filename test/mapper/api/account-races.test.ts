@@ -25,7 +25,7 @@ describe('changes of one account at the same time', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await sql.end();
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
@@ -86,7 +86,7 @@ describe('changes of one account at the same time', () => {
   });
 
   it('a password link is good until the new password is stored', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const token = await resetToken();
     const reset = async (): Promise<Answer> =>
       api.call('POST', '/users/reset', { body: { token, new: 'chosen by the link' } });

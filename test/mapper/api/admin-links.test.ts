@@ -33,7 +33,7 @@ describe('links of everybody, for administrators', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });
@@ -206,7 +206,7 @@ describe('links of everybody, for administrators', () => {
     let bank: string[];
 
     before(async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       bert = await people.person();
       const his = await people.session(bert);
       bank = [

@@ -37,7 +37,7 @@ describe('the link of another', () => {
   let caller: string;
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const { people, makeLink, world } = fixture;
     caller = await people.session(await people.person(), { endsInMs: 3_600_000 });
     const owner = await people.session(await people.person());
@@ -86,7 +86,7 @@ describe('the link of another', () => {
 
   for (const endpoint of OF_OWNERS)
     it(`is answered in the same time as an unknown key: ${endpoint.method} ${endpoint.path}`, async function () {
-      this.timeout(IS_LONG ? 600_000 : 60_000);
+      this.timeout(IS_LONG ? 600_000 : 300_000);
       for (let count = 0; count < FIRST; count += 1) await timeOf(endpoint, 'foreign');
       const rounds = await mostRounds(
         async () => compare(endpoint),

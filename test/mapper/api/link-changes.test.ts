@@ -41,7 +41,7 @@ describe('changes of own links', () => {
   });
 
   it('follows the new target on another mapper as soon as the change is answered', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const other = await world.start();
     const key = await make();
     for (let edit = 0; edit < 100; edit += 1) {
@@ -54,7 +54,7 @@ describe('changes of own links', () => {
   });
 
   it('of 200 concurrent changes with If-Match, exactly the winners happen, each once', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const other = await world.start();
     const there = new ApiClient(() => other.url, api.document);
     const key = await make();
@@ -115,7 +115,7 @@ describe('changes of own links', () => {
   });
 
   it('is 503 and names the urls server that is away; its other links go on', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const [first, second] = world.urls;
     if (first === undefined || second === undefined) throw new Error('two servers are needed');
     const away = { ...second, url: second.url.replace(/:\d+\//, ':1/') };

@@ -9,7 +9,7 @@ describe('lists of own links', () => {
   const keys: string[] = [];
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const { people } = fixture;
     foreign = await people.session(await people.person());
     owner = await people.session(await people.person());

@@ -201,7 +201,7 @@ describe('links with rules', () => {
   });
 
   it('do not make other requests wait: beyond the queue of passwords they are 503', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const strict = await world.start({ limits: NO_LIMITS });
     const there = new ApiClient(() => strict.url, api.document);
     const answers = await Promise.all(

@@ -28,7 +28,7 @@ describe('pages beside the API', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });

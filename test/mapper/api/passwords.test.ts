@@ -93,7 +93,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('takes one at a time; beyond the queue others get 503 with Retry-After immediately', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     // Those that wait must not be refused because the machine is busy.
     process = patient();
     passwords = new Passwords(process);
@@ -113,7 +113,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('takes sign-ins and passwords of links in turns: a full queue of one does not hold up the other', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     process = patient();
     passwords = new Passwords(process);
     const links = new LinkPasswords(process);
@@ -135,7 +135,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('compares passwords of links while one owner makes as many as he can', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     process = patient();
     const links = new LinkPasswords(process);
     const hash = await links.hash('open sesame', 1n);
@@ -151,7 +151,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('lets clients with many passwords of links give way to those with few', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     process = patient();
     const links = new LinkPasswords(process);
     const hash = await links.hash('open sesame', 1n);
@@ -174,7 +174,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('starts again after it was killed; who waited for it is told so', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     process = patient();
     passwords = new Passwords(process);
     await passwords.isRight('a password', undefined);
@@ -192,7 +192,7 @@ describe('the process that hashes passwords', () => {
   });
 
   it('runs when the machine is idle; if it is not, or the process hangs, another one gets its task', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     process.close();
     const answerMs = 4_000;
     process = new PasswordProcess(log, { waitMs: 200, idleMs: 1_000, answerMs });

@@ -44,7 +44,7 @@ export class People implements AsyncDisposable {
   }
 
   /** @returns the cookie of a session */
-  async session({ id: userId }: Person, { endsInMs = 60_000 } = {}): Promise<string> {
+  async session({ id: userId }: Person, { endsInMs = 3_600_000 } = {}): Promise<string> {
     // Only a password that has not changed since begins a session.
     const password = (await this.db.users.find(userId))?.password ?? '';
     const { text, hash } = createToken();

@@ -53,7 +53,7 @@ export function useApi({ keys = 100, hasImages = false } = {}): ApiFixture {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
     if (folder !== undefined) await rm(folder, { recursive: true });

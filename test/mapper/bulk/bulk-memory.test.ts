@@ -59,7 +59,7 @@ describe('the memory of a mapper under bulks and exports', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children) child.kill('SIGKILL');
     await Promise.all(children.map(async (child) => child.exitCode ?? once(child, 'exit')));
     await people[Symbol.asyncDispose]();

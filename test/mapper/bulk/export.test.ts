@@ -120,7 +120,7 @@ describe('GET /urls/export', () => {
     after(async () => proxied.proxy.stop());
 
     it('is cut off before its end, and is a problem when it has not begun', async function () {
-      this.timeout(30_000);
+      this.timeout(60_000);
       const who = await anna();
       const count = 3_000;
       await makeMany(who, count);

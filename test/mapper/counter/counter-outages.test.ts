@@ -1,6 +1,5 @@
 import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
-import { FaultyProxy } from '../../../drills/proxy/proxy.ts';
 import { openCounterMarks } from '../../../db/counter/counter-marks.ts';
 import { createKeyspace } from '../../../db/keyspace/key.ts';
 import { IdCounter } from '../../../db/redis/id-counter.ts';
@@ -9,6 +8,7 @@ import { CounterSource } from '../../../mapper/keys/counter-source.ts';
 import { Breaker } from '../../../runtime/breaker.ts';
 import { COUNTER_BREAKER } from '../../../runtime/config/breakers.ts';
 import { createLog } from '../../../runtime/log.ts';
+import { startWire } from '../../db/wire.ts';
 import { viaProxy, type Proxied } from '../faulty.ts';
 import { createWorld, type World } from '../world.ts';
 
@@ -105,14 +105,12 @@ describe('keys by counter while the users database is away', () => {
     const { mark, counter } = await positions();
     expect(mark).to.equal(before.mark);
     expect(counter - before.counter).to.be.at.most(2 * BATCH);
-    const direct = new URL(world.usersUrl);
-    const target = { host: direct.hostname, port: Number(direct.port) };
-    users = { ...users, proxy: await FaultyProxy.start(target, port) };
+    users = { ...users, proxy: await startWire(world.usersUrl, port) };
     await expectRecovery(source, before);
   });
 
   it('do not run away while it answers reads and refuses writes', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const source = await openSource();
     await source.poll();
     const before = await positions();

@@ -45,7 +45,7 @@ describe('the clicks that are counted', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     rmSync(dir, { recursive: true });
     await world[Symbol.asyncDispose]();
   });

@@ -72,7 +72,7 @@ describe('after visitors have followed links', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children) child.kill('SIGKILL');
     limits.disconnect();
     await world[Symbol.asyncDispose]();

@@ -18,7 +18,7 @@ describe('events of links that expire', () => {
   let listeners: ExpiryListener[];
 
   before(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const url = await emptyUrlsDatabase();
     db = openMysql(url, { name: 'urls-1', canTransact: true });
     links = openOwnLinksDb({ name: 'urls-1', url, slots: ALL_SLOTS });

@@ -77,7 +77,7 @@ describe('every combination of rules', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { connection } of mappers) connection.close();
     await world[Symbol.asyncDispose]();
   });

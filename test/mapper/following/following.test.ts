@@ -23,7 +23,7 @@ describe('following a link with rules', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

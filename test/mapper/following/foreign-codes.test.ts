@@ -76,7 +76,7 @@ describe('links with codes of other shorteners', () => {
   });
 
   it('are followed soon after it was recorded that there are some, in every spelling', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { name, url, slots } of fixture.world.urls) {
       const db = openUrlsDb({ name, url, slots, log: QUIET });
       await db.recordForeignCodes();

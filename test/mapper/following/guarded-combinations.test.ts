@@ -91,7 +91,7 @@ describe('every combination of rules with a password or a number of visits', () 
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const { connection } of mappers) connection.close();
     await world[Symbol.asyncDispose]();
   });

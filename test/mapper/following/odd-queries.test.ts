@@ -14,7 +14,7 @@ describe('a query that is forwarded, with a byte that no Location may have', () 
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

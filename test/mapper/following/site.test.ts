@@ -25,7 +25,7 @@ describe('what is asked of the domain and not of a link', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -10,7 +10,7 @@ import { createWorld, type TestMapper, type World } from '../world.ts';
 const TARGET = 'https://example.com/secret';
 
 describe('a link that may be followed a limited number of times', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let world: World;
   let urls: (World['urls'][number] & Proxied)[];
   let fast: TestMapper;
@@ -30,7 +30,7 @@ describe('a link that may be followed a limited number of times', function () {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
     for (const { proxy } of urls) await proxy.stop();
   });

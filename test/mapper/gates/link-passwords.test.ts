@@ -11,7 +11,7 @@ const TARGET = 'https://example.com/secret';
 const BROWSER = { accept: 'text/html,application/xhtml+xml,*/*;q=0.8' };
 
 describe('a link with a password', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let world: World;
   let mappers: readonly { name: string; mapper: TestMapper }[];
   let passwordHash: string;
@@ -27,7 +27,7 @@ describe('a link with a password', function () {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

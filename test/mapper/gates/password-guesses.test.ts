@@ -31,7 +31,7 @@ describe('guesses of the password of a link', function () {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await world[Symbol.asyncDispose]();
   });
 

@@ -9,7 +9,7 @@ import { stopPasswords } from './password-children.ts';
 const LATER = 'https://example.com/later';
 
 describe('a link with a password that changes while a visitor waits for the comparison', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   const fixture = useApi();
   const { api, makeLink } = fixture;
   let cookie: string;

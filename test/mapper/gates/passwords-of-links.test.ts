@@ -33,7 +33,7 @@ describe('passwords that were right', () => {
 });
 
 describe('the passwords of links', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
 
   it('are compared with their hash, and in any form of the same letters', async () => {
     const process = new PasswordProcess(log);

@@ -9,7 +9,7 @@ import { useImages } from './use-images.ts';
 const TOKEN = 'a-token-of-a-test_0123456789';
 
 describe('an image that goes, on all mappers and in the cache in front of them', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const images = useImages();
   let cache: FrontCacheServer;
   /** It refreshes the cache, which asks the other one. */

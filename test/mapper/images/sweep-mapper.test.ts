@@ -13,7 +13,7 @@ import { useImages } from './use-images.ts';
 const TWO_DAYS_MS = 2 * 86_400_000;
 
 describe('the sweep of mappers', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   const images = useImages({ overrides: { jobs: { keptDays: undefined, pollMs: 50 } } });
 
   async function metricsOf({ adminUrl }: TestMapper): Promise<string> {

@@ -100,7 +100,7 @@ export function useImages(options: UseImagesOptions = {}): ImagesFixture {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await opened[Symbol.asyncDispose]();
   });
 

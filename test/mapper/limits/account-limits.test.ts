@@ -23,7 +23,7 @@ describe('limits of people with an account', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
   });

@@ -30,7 +30,7 @@ describe('limits that all mappers share', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     counts.disconnect();
     await world[Symbol.asyncDispose]();
   });

@@ -29,7 +29,7 @@ describe('credentials that nobody knows', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await sql.end();
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
@@ -110,7 +110,7 @@ describe('credentials that nobody knows', () => {
   });
 
   it('of 8 connections that send nothing else leave room for sign-ins, good keys and links', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const stopping = new AbortController();
     const attacks = Array.from({ length: 8 }, async () => attack(newClient(), stopping.signal));
     const slowestMs: Record<string, number> = {};

@@ -27,7 +27,7 @@ describe('live clicks of a mapper with several processes', () => {
   });
 
   it('are told by each process, whichever answers the redirect, and SIGTERM ends all streams', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const settings = { KEYMILL_PROCESSES: '2', KEYMILL_USERS_DB: world.usersUrl };
     const mapper = await startMapperProcess(world, (child) => children.push(child), settings);
     await using people = new People(world.usersUrl);
@@ -53,7 +53,7 @@ describe('live clicks of a mapper with several processes', () => {
     await until('a round that is told in full', async () => {
       const before = Math.max(0, ...told());
       await follow(16);
-      await until('the round', () => told().every((clicks) => clicks >= before + 16), { timeoutMs: 1_500 });
+      await until('the round', () => told().every((clicks) => clicks >= before + 16), { timeoutMs: 5_000 });
       return true;
     });
     const [before = 0] = told();

@@ -86,7 +86,7 @@ describe('orphans', () => {
     });
 
   it('are stored once when answers are lost, and all of them when the mapper stops', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const { world } = fixture;
     const urlsDbs = await Promise.all(world.urls.map(async (server) => viaProxy(server)));
     const mapper = await world.start({ stores: { urlsDbs }, clicks: { counted: true, flushMs: 20 } });

@@ -32,7 +32,7 @@ describe('a form that cannot be carried out now', () => {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
     await wire.stop();

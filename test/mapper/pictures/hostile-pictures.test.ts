@@ -183,7 +183,7 @@ describe('what is hidden or costs too much', () => {
 });
 
 describe('changed pictures', function () {
-  this.timeout(IS_LONG ? 3_600_000 : 120_000);
+  this.timeout(IS_LONG ? 3_600_000 : 300_000);
   const ROUNDS = IS_LONG ? 20_000 : 150;
 
   async function samples(): Promise<Buffer[]> {

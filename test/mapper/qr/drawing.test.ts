@@ -26,7 +26,7 @@ const WHITE = colour('fff');
 describe('a QR code', () => {
   for (const level of LEVELS)
     it(`of level ${level} is read back from the smallest and from larger pictures, for keys of all lengths`, async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       for (const url of ORIGINS.flatMap((origin) => KEYS.map((key) => `${origin}/${key}`))) {
         const modules = encodeUrl(url, { level, margin: 4 });
         const least = leastSizeOf(modules);

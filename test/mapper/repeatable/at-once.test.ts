@@ -46,7 +46,7 @@ describe(`${AT_ONCE} requests at once to two mappers of two processes each`, fun
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const connection of connections) connection.close();
     for (const child of children) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();

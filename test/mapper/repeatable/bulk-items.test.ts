@@ -140,7 +140,7 @@ describe('items of a bulk that may be repeated', () => {
   });
 
   it('are 250 links for 500 items of which each comes twice', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const cookie = await session();
     const targets = Array.from({ length: 250 }, newTarget);
     const items = [...targets, ...targets].map((long_url) => ({ long_url, find_if_exists: true }));

@@ -39,7 +39,7 @@ describe('requests that may be repeated, while processes of mappers are killed',
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     for (const child of children) child.kill('SIGKILL');
     await world[Symbol.asyncDispose]();
   });

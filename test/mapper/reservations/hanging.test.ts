@@ -27,7 +27,7 @@ function requestTo(reservation: 'lower' | 'upper', key: 'lower' | 'upper'): Rese
 }
 
 describe('a urls server that hangs', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let world: ReservationsWorld;
 
   before(async () => {

@@ -19,7 +19,7 @@ const QUIET = createLog('test', 'reservations', 'silent');
 const KEYS = 400;
 
 describe('reservations of four mapper processes', function () {
-  this.timeout(30_000);
+  this.timeout(60_000);
   let world: World;
   const stack = new AsyncDisposableStack();
   const services: Service[] = [];

@@ -32,7 +32,7 @@ describe('clients of pictures', () => {
   }
 
   it('that are slow hold no more than some chunks each, and none when they have gone', async function () {
-    this.timeout(30_000);
+    this.timeout(60_000);
     const image = server.put({ bytes: randomBytes(16 * MIB) });
     for (let i = 0; i < 20; i += 1) askSlowly(`/images/${image.key}`, { client: String(i) });
     await until('all streams to be open', () => server.store.open === 20);
@@ -87,7 +87,7 @@ describe('clients of pictures', () => {
   });
 
   it('have a part of all streams each, so that others get theirs', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     const image = server.put({ bytes: randomBytes(16 * MIB) });
     for (let i = 0; i < 40; i += 1) askSlowly(`/images/${image.key}`, { client: 'greedy' });
     await until('its part to be taken', () => server.store.open === 16);

@@ -81,7 +81,7 @@ describe('a store of pictures that fails', () => {
   });
 
   it('is 503 after a bounded wait when nothing comes', async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     server.store.faults = { hangsAfter: 500 };
     const startedAt = performance.now();
     await expect503(server.put(), 'unavailable');
@@ -113,7 +113,7 @@ describe('a store of pictures that fails', () => {
     });
 
     it('cuts the connection when it hangs', async function () {
-      this.timeout(20_000);
+      this.timeout(60_000);
       server.store.faults = { hangsAfter: MIB };
       await expectCut(large());
     });

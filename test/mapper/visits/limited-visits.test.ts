@@ -16,7 +16,7 @@ import { until } from '../../until.ts';
 const IN_TIME = { isGone: (): boolean => false, untilMs: Number.POSITIVE_INFINITY };
 
 describe('visits of links that may be followed a limited number of times', function () {
-  this.timeout(20_000);
+  this.timeout(60_000);
   let url: string;
   let wire: FaultyProxy;
   let dbs: OpenUrlsDbs;

@@ -78,7 +78,7 @@ export function useWebhooks(overrides: MapperOverrides = {}): WebhooksFixture {
   });
 
   after(async function () {
-    this.timeout(20_000);
+    this.timeout(60_000);
     await people[Symbol.asyncDispose]();
     await world[Symbol.asyncDispose]();
     await receiver[Symbol.asyncDispose]();
