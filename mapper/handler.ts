@@ -99,9 +99,9 @@ function tryFast({ redirect, shorten, limits }: FastPaths, request: IncomingMess
 /** The front's rules for the connections of each kind of peer. */
 function rulesOf(fast: FastPaths): FrontOptions['rulesFor'] {
   const { redirect, shorten, limits } = fast;
-  const handle: FrontHandler = (request, bytes, reply) =>
+  const handle: FrontHandler = (request, text, reply) =>
     request.method === 'POST'
-      ? shorten.tryBody(request, bytes.subarray(request.bodyStart, request.end), reply)
+      ? shorten.tryBody(request, text.slice(request.bodyStart, request.end), reply)
       : redirect.tryPath(request.path, reply);
   if (!limits.isOn) {
     const unlimited = { find: findUnlimitedRequest, handle };
@@ -115,7 +115,7 @@ function rulesOf(fast: FastPaths): FrontOptions['rulesFor'] {
       const handlerOf = handlersBehind(fast, peer, handle);
       return {
         find: findForwardedRequest,
-        handle: (request, bytes, reply) => handlerOf(request.forwardedFor)(request, bytes, reply),
+        handle: (request, text, reply) => handlerOf(request.forwardedFor)(request, text, reply),
       };
     }
     return client === undefined ? ofMachine : { find: findUsualRequest, handle: limited(fast, client) };
@@ -146,9 +146,9 @@ function handlersBehind(
 /** Answers usual requests of a client who has limits. */
 function limited({ redirect, shorten, limits }: FastPaths, client: string): FrontHandler {
   const admit = admitOf(limits, client);
-  return (request, bytes, reply) => {
+  return (request, text, reply) => {
     const { method, path, bodyStart, end } = request;
-    if (method === 'POST') return shorten.tryBody(request, bytes.subarray(bodyStart, end), reply, admit);
+    if (method === 'POST') return shorten.tryBody(request, text.slice(bodyStart, end), reply, admit);
     const refused = limits.admitFollow(client, reply);
     return refused === undefined
       ? redirect.tryPath(path, limits.watch(client, reply))

@@ -5,7 +5,7 @@ const MAX_HOST_CHARACTERS = 253;
  * Why no server can have the host and port of a URL. Undefined when one can: the URL parser accepts more than
  * what can exist.
  */
-export function whyNoHost({ hostname, port }: URL): string | undefined {
+export function whyNoHost({ hostname, port }: Pick<URL, 'hostname' | 'port'>): string | undefined {
   if (port === '0') return 'has port 0, which no server can have';
   if (hostname.startsWith('[')) return undefined;
   const name = hostname.endsWith('.') ? hostname.slice(0, -1) : hostname;

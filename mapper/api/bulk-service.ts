@@ -113,7 +113,7 @@ export class BulkService {
     try {
       const request =
         idempotencyKey === undefined
-          ? read(item.bytes, userId)
+          ? read(item.bytes.toString('latin1'), userId)
           : { fields: parseJsonObject(item.bytes), userId, idempotencyKey };
       if ('fields' in request) {
         const make = async (): Promise<MadeLink> => makeRepeatable({ ...request, index });

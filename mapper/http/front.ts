@@ -10,10 +10,10 @@ import type { UsualRequest } from './usual-request.ts';
 
 /**
  * Answers a usual request, now or later.
- * @param bytes of the chunk in which it was found
+ * @param text the chunk in which it was found, one character for each byte
  * @returns false when it does not answer: Node's parser must read the request
  */
-export type FrontHandler = (request: UsualRequest, bytes: Buffer, reply: Reply) => boolean;
+export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean;
 
 /** How the requests of one connection are found and answered. */
 export interface FrontRules {
@@ -282,7 +282,7 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#rules.handle(request, bytes, this)) return false;
+    if (!this.#rules.handle(request, this.#text, this)) return false;
     this.hasAsked = true;
     return true;
   }

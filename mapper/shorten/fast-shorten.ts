@@ -80,10 +80,11 @@ export class FastShorten {
 
   /**
    * A usual request with its whole body.
+   * @param body its bytes, one character each
    * @param admit undefined: its client has no limits
    * @returns false when Koa must answer; otherwise this answers, later
    */
-  tryBody({ path, authorization }: UsualRequest, body: Buffer, reply: Reply, admit?: Admit): boolean {
+  tryBody({ path, authorization }: UsualRequest, body: string, reply: Reply, admit?: Admit): boolean {
     if (path !== '/urls') return false;
     const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
     if (authorization !== undefined && owner === undefined) return false;
@@ -175,10 +176,11 @@ class Exchange implements ShortenObserver {
     request.on('data', (chunk: Buffer) => {
       body = body === undefined ? chunk : Buffer.concat([body, chunk]);
     });
-    request.on('end', () => this.received(body ?? Buffer.alloc(0)));
+    request.on('end', () => this.received(body?.toString('latin1') ?? ''));
   }
 
-  received(body: Buffer): void {
+  /** @param body its bytes, one character each */
+  received(body: string): void {
     const { read, readOwn, prepare } = this.#options;
     const owner = this.#owner;
     let request;

@@ -1,4 +1,3 @@
-import { isAscii } from 'node:buffer';
 import { parseJsonObject } from '../http/read-json.ts';
 import { asksToFind } from './repeatable.ts';
 import {
@@ -17,7 +16,7 @@ export function createBodyReader(parse: ParseShortenRequest, rules: TargetRules)
   return (body) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null };
-    const fields = parseJsonObject(body);
+    const fields = parseJsonObject(Buffer.from(body, 'latin1'));
     if (asksToFind(fields)) return { fields, userId: undefined, idempotencyKey: undefined };
     return parse(fields, null);
   };
@@ -28,27 +27,29 @@ export function createOwnBodyReader(parse: ParseShortenRequest, rules: TargetRul
   return (body, userId) => {
     const longUrl = findUsualTarget(body, rules);
     if (longUrl !== undefined) return { longUrl, alias: undefined, expiresAt: null, own: ownedBy(userId) };
-    const fields = parseJsonObject(body);
+    const fields = parseJsonObject(Buffer.from(body, 'latin1'));
     return asksToFind(fields) ? { fields, userId, idempotencyKey: undefined } : parse(fields, userId);
   };
 }
 
 /** The target of a usual body that is accepted. */
-function findUsualTarget(body: Buffer, rules: TargetRules): string | undefined {
-  const text = isAscii(body) ? body.toString('latin1') : undefined;
-  const input = text === undefined ? undefined : (ONLY_URL.exec(text)?.[1] ?? findOnlyUrl(text));
+function findUsualTarget(body: string, rules: TargetRules): string | undefined {
+  const input = ONLY_URL.exec(body)?.[1] ?? findOnlyUrl(body);
   if (input === undefined) return undefined;
   const target = parseTargetUrl(input, rules);
   return target.ok ? target.href : undefined;
 }
 
-/** The form that most clients send: no spaces, and no character in the text that JSON must escape. */
-const ONLY_URL = /^\{"long_url":"([^"\\\p{Cc}]*)"\}$/u;
+/** The form that most clients send: no spaces, and only printable ASCII that JSON does not escape. */
+const ONLY_URL = /^\{"long_url":"([ !#-[\]-~]*)"\}$/;
+/** Of other characters, a byte is only a part. */
+const ASCII = /^[\0-\x7f]*$/;
 
 /**
  * The `long_url` of a JSON object that has it once, as a string, and whose other fields are known and null.
  */
 function findOnlyUrl(text: string): string | undefined {
+  if (!ASCII.test(text)) return undefined;
   let value: unknown;
   try {
     value = JSON.parse(text);

@@ -41,13 +41,14 @@ export type ParseShortenRequest = (
 ) => ParsedRequest;
 
 /**
- * Parses the bytes of a body. One that asks for the link that there may be is left as it is.
+ * Parses a body. One that asks for the link that there may be is left as it is.
+ * @param body its bytes, one character each
  * @throws Problem
  */
-export type ReadShortenRequest = (body: Buffer) => ParsedRequest | RepeatableRequest;
+export type ReadShortenRequest = (body: string) => ParsedRequest | RepeatableRequest;
 
 /** Like {@link ReadShortenRequest}, for somebody who is known. */
-export type ReadOwnRequest = (body: Buffer, userId: bigint) => ParsedRequest | RepeatableRequest;
+export type ReadOwnRequest = (body: string, userId: bigint) => ParsedRequest | RepeatableRequest;
 
 /** Makes a request ready to be bound. @throws Problem 503 when too many passwords wait */
 export type PrepareRequest = (request: ParsedRequest) => Promise<ShortenRequest>;

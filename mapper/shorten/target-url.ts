@@ -21,8 +21,12 @@ export interface TargetRules {
   readonly isBlockedHost?: (host: string) => boolean;
 }
 
+/** `href` may be a view of the text that was parsed, so only a copy of it may be kept for long. */
 export type TargetUrl =
   { readonly ok: true; readonly href: string } | { readonly ok: false; readonly reason: string };
+
+/** What the rules ask of a URL. Without a port of its own it has that of its scheme. */
+type Parts = Pick<URL, 'href' | 'hostname' | 'port'>;
 
 /**
  * Decides whether a link may point at `input`. It is stored as the WHATWG `href`.
@@ -31,22 +35,45 @@ export type TargetUrl =
  * rule. Names are not looked up, because a name may resolve to another address after any check.
  */
 export function parseTargetUrl(input: string, rules: TargetRules): TargetUrl {
-  const { own, allowPrivateTargets, maxBytes } = rules;
+  const { maxBytes } = rules;
   const text = cutInvisibleEnds(input);
   // No character has more than three bytes for each code unit, so most texts need not be counted.
   if (3 * text.length > maxBytes && Buffer.byteLength(text) > maxBytes)
     return refuse(`is longer than ${maxBytes} bytes`);
+  const usual = USUAL.exec(text);
+  if (usual !== null) {
+    const [, secure, hostname] = usual as unknown as readonly [string, string, string];
+    return judge({ href: text, hostname, port: secure === '' ? '80' : '443' }, rules);
+  }
   const url = URL.parse(text);
   if (url === null) return refuse(whyNoUrl(text));
   if (url.protocol !== 'http:' && url.protocol !== 'https:') return refuse('must be an http or https URL');
   if (url.href.length > maxBytes) return refuse(`is longer than ${maxBytes} bytes once percent-encoded`);
   if (url.username !== '' || url.password !== '') return refuse('must not contain credentials');
-  const name = nameOf(url.hostname);
-  if (isOwn(name, url, own)) return refuse('points back at this service');
+  return judge({ href: url.href, hostname: url.hostname, port: portOf(url) }, rules);
+}
+
+/** Characters of a path, query or fragment that are written as they are. A dot or % in a path: see USUAL. */
+const KEPT = String.raw`\w~!$&()*+,;=:@-`;
+
+/**
+ * A URL of the usual form, which the parser would leave as it is (WHATWG URL, 4.4): a name that ends in a
+ * label of letters, so it is no address; no label that IDNA decodes; no port; no segment of the path that
+ * begins like `.`, `..` or their percent-encoded forms. To parse one and to read its parts takes three times
+ * as long. A test compares both ways.
+ */
+const USUAL = new RegExp(
+  String.raw`^http(s?):\/\/((?:(?!xn--)[a-z0-9-]+\.)+[a-z]{2,})` +
+    String.raw`(?:\/(?:[${KEPT}][.%${KEPT}]*)?)+(?:\?[.%/?${KEPT}]*)?(?:#[.%/?${KEPT}]*)?$`,
+);
+
+function judge(parts: Parts, { own, allowPrivateTargets, isBlockedHost }: TargetRules): TargetUrl {
+  const name = nameOf(parts.hostname);
+  if (isOwn(name, parts.port, own)) return refuse('points back at this service');
   if (!allowPrivateTargets && isPrivate(name)) return refuse('points at a private or reserved address');
-  if (rules.isBlockedHost?.(name) === true) return refuse('points at a blocked domain');
-  const fault = whyNoHost(url);
-  return fault === undefined ? { ok: true, href: url.href } : refuse(fault);
+  if (isBlockedHost?.(name) === true) return refuse('points at a blocked domain');
+  const fault = whyNoHost(parts);
+  return fault === undefined ? { ok: true, href: parts.href } : refuse(fault);
 }
 
 /**
@@ -69,10 +96,10 @@ function ownAddressOf(text: string, isListening: boolean): OwnAddress {
   return { host, port: isShared ? portOf(url) : undefined };
 }
 
-function isOwn(name: string, target: URL, own: readonly OwnAddress[]): boolean {
+function isOwn(name: string, targetPort: string, own: readonly OwnAddress[]): boolean {
   const spelled = hostOf(name);
   for (const { host, port } of own)
-    if (spelled === host && (port === undefined || portOf(target) === port)) return true;
+    if (spelled === host && (port === undefined || targetPort === port)) return true;
   return false;
 }
 

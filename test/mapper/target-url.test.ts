@@ -273,6 +273,52 @@ describe('target URLs', () => {
     ).to.equal(undefined);
   });
 
+  it('judges a URL of the usual form as it judges the same one that the parser must read', () => {
+    const host = fc.array(
+      fc.oneof(
+        fc.constantFrom('go', 'example', 'com', 'localhost', 'xn--bcher-kva', 'xn--', 'xn--a', 'a--b', 'a_b'),
+        fc.constantFrom('-', '', '1', '0x7f', '127', 'a1', '1a', 'EXAMPLE', 'http', 'a'.repeat(64)),
+      ),
+      { minLength: 1, maxLength: 5 },
+    );
+    const rest = fc.array(
+      fc.oneof(
+        fc.constantFrom('/', '.', '..', '%2e', '%2E', '%', '?', '#', '@', ':', ';', '=', '&', '+', '~', '!'),
+        fc.constantFrom(
+          "'",
+          '"',
+          '|',
+          '^',
+          '`',
+          '{',
+          '}',
+          '[',
+          '<',
+          '\\',
+          ' ',
+          '\t',
+          '\n',
+          '\0',
+          '\x7f',
+          'ä',
+        ),
+        fc.constantFrom('a', 'Z', '9', '_', '-', '$', '(', ')', '*', ',', '/./', '/../', '//', '/a'),
+      ),
+      { maxLength: 8 },
+    );
+    const scheme = fc.constantFrom('http://', 'https://', 'http:/', 'https:', 'http:///');
+    const bounds = [10, 40, 2_048];
+    fc.assert(
+      fc.property(scheme, host, rest, fc.constantFrom(...bounds), (before, labels, after, maxBytes) => {
+        const text = `${before}${labels.join('.')}${after.join('')}`;
+        const rules = { ...RULES, maxBytes, isBlockedHost: (name: string) => name.endsWith('example.com') };
+        const parsed = parseTargetUrl(text.replace('http', 'HTTP'), rules);
+        expect(parseTargetUrl(text, rules), text).to.deep.equal(parsed);
+      }),
+      { numRuns: 5_000 },
+    );
+  });
+
   it('stores only printable ASCII that parses to itself, for any input', () => {
     const anything = fc.oneof(
       fc.webUrl({ withFragments: true, withQueryParameters: true }),
