@@ -40,6 +40,8 @@ export interface LinkCacheOptions {
    * Whether announcements arrive. While they do not, nothing is remembered as unknown. Default: they do.
    */
   readonly isHearing?: () => boolean;
+  /** Whether a target can be sent as it is; otherwise its link is not plain. Asked when it is stored. */
+  readonly isUsable: (target: string) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Seed of the random choices. */
@@ -78,10 +80,10 @@ const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
 const CHANGED_MAX_BYTES = 2 ** 20;
 
 /**
- * In the place of the expiry of a link with rules; its target is the whole link as JSON. So
+ * In the place of the expiry of a link that is not plain; its target is the whole link as JSON. So
  * {@link LinkCache.findTarget} takes it for expired, at no cost to plain links.
  */
-const HAS_RULES = Number.NEGATIVE_INFINITY;
+const NOT_PLAIN = Number.NEGATIVE_INFINITY;
 
 /**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that have no link.
@@ -104,6 +106,7 @@ export class LinkCache {
   readonly #readsMayLag: boolean;
   readonly #mayAppear: (key: string) => boolean;
   readonly #isHearing: () => boolean;
+  readonly #isUsable: (target: string) => boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
   /** How many times announcements of new links may have been missed. */
@@ -111,7 +114,7 @@ export class LinkCache {
   #foundKey = '';
 
   constructor(options: LinkCacheOptions) {
-    const { maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) } = options;
+    const { maxBytes, ttlMs, negativeTtlMs = 5_000, isUsable, now, seed = randomInt(2 ** 32) } = options;
     const negativeBytes = Math.min(maxBytes * NEGATIVE_SHARE, NEGATIVE_MAX_BYTES);
     this.#links = new PopularLinks(maxBytes - negativeBytes, seed);
     this.#unknown = new RecentKeys(negativeBytes, negativeTtlMs, now);
@@ -119,6 +122,7 @@ export class LinkCache {
     this.#readsMayLag = options.readsMayLag ?? false;
     this.#mayAppear = options.mayAppear ?? (() => false);
     this.#isHearing = options.isHearing ?? (() => true);
+    this.#isUsable = isUsable;
     this.#ttlMs = ttlMs;
     this.#now = now;
   }
@@ -132,16 +136,18 @@ export class LinkCache {
   }
 
   /**
-   * The target of a plain link that is in memory and neither deleted nor expired. `undefined` may mean
-   * anything else: call {@link get}. Allocates nothing, because most redirects need only this.
+   * The target of a plain link that is in memory, is neither deleted nor expired, and can be sent as it is.
+   * `undefined` may mean anything else: call {@link get}. Allocates nothing, because most redirects need only
+   * this.
    *
+   * @param atMs monotonic milliseconds. A redirect has just asked the clock, which takes as long as all this
    * @param nowMs milliseconds since 1970; called only for a link that expires
    */
-  findTarget(key: string, nowMs: () => number): string | undefined {
+  findTarget(key: string, atMs: number, nowMs: () => number): string | undefined {
     const table = this.#links.find(key);
     if (table === undefined) return undefined;
     const place = this.#links.foundAt;
-    if (this.#now() - table.timeAt(place) > this.#ttlMs) return undefined;
+    if (atMs - table.timeAt(place) > this.#ttlMs) return undefined;
     const expiry = table.expiryAt(place);
     if (expiry !== Number.POSITIVE_INFINITY && expiry <= nowMs()) return undefined;
     const target = table.targetAt(place);
@@ -243,7 +249,8 @@ export class LinkCache {
     this.#unknown.delete(key);
     const { longUrl, expiresAtMs, rules } = link;
     const sinceMs = this.#now() - ageMs;
-    if (rules !== undefined) this.#links.set(flat(key), JSON.stringify(link), HAS_RULES, sinceMs);
+    const isPlain = rules === undefined && (longUrl === undefined || this.#isUsable(longUrl));
+    if (!isPlain) this.#links.set(flat(key), JSON.stringify(link), NOT_PLAIN, sinceMs);
     else
       this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs ?? Number.POSITIVE_INFINITY, sinceMs);
   }
@@ -304,7 +311,7 @@ class OpenFill implements Fill {
 
 function toLink(table: LinkTable, place: number): CachedLink {
   const expiry = table.expiryAt(place);
-  if (expiry === HAS_RULES) return parseJson(table.targetAt(place) ?? '') as CachedLink;
+  if (expiry === NOT_PLAIN) return parseJson(table.targetAt(place) ?? '') as CachedLink;
   return {
     longUrl: table.targetAt(place),
     expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,

@@ -54,7 +54,7 @@ export function whyRefused(link: CachedLink, nowMs: number): Refusal | undefined
  * contain characters that no header may.
  */
 export function isUsable(target: string): boolean {
-  // Every redirect from memory asks. Nearly every target shows in its first character that it is not blank.
+  // Nearly every target shows in its first character that it is not blank.
   const first = target.charCodeAt(0);
   const isBlank = !(first > 0x20 && first < 0x7f) && target.trim() === '';
   return !isBlank && isHeaderValue(target);
