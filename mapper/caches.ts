@@ -10,7 +10,6 @@ import { LINKS_APPEARED } from './cache/appeared-links.ts';
 import { LinkCache } from './cache/link-cache.ts';
 import { openSharedCache } from './cache/open-shared-cache.ts';
 import type { SharedCache } from './cache/shared-cache.ts';
-import { isUsable } from './redirect/redirect-answer.ts';
 
 /** The caches of a mapper, and the function that announces a change to all mappers. */
 export interface MapperCaches extends AsyncDisposable {
@@ -68,7 +67,6 @@ export async function openCaches({
     readsMayLag,
     mayAppear,
     isHearing,
-    isUsable,
     now: monotonicMs,
   });
   const invalidations = stack.use(

@@ -64,7 +64,7 @@ function keyOf(rank: number): string {
 /** A cache that holds `links` links when it is full. Its size in bytes is found by filling a trial cache. */
 function createCacheFor(links: number, seed: number): LinkCache {
   const create = (maxBytes: number): LinkCache =>
-    new LinkCache({ maxBytes, ttlMs: Number.POSITIVE_INFINITY, isUsable: () => true, now: () => 0, seed });
+    new LinkCache({ maxBytes, ttlMs: Number.POSITIVE_INFINITY, now: () => 0, seed });
   const trialBytes = links * 200;
   const trial = create(trialBytes);
   for (let rank = 0; rank < links * 4; rank += 1) ask(trial, keyOf(rank));

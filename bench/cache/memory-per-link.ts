@@ -25,7 +25,7 @@ export function measureMemoryPerLink(maxBytes: number): MemoryPerLink {
     return heapUsed + external;
   };
   const before = used();
-  const cache = new LinkCache({ maxBytes, ttlMs: 60_000, isUsable: () => true, now: () => 0, seed: 1 });
+  const cache = new LinkCache({ maxBytes, ttlMs: 60_000, now: () => 0, seed: 1 });
   const stored = fill(cache);
   const links = cache.size;
   const cacheBytes = used() - before;

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
+import { isUsable } from '../../db/urls/usable-target.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { parseJson } from '../../runtime/json.ts';
 import type { LinkTable } from './link-table.ts';
@@ -40,8 +41,6 @@ export interface LinkCacheOptions {
    * Whether announcements arrive. While they do not, nothing is remembered as unknown. Default: they do.
    */
   readonly isHearing?: () => boolean;
-  /** Whether a target can be sent as it is; otherwise its link is not plain. Asked when it is stored. */
-  readonly isUsable: (target: string) => boolean;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   /** Seed of the random choices. */
@@ -106,7 +105,6 @@ export class LinkCache {
   readonly #readsMayLag: boolean;
   readonly #mayAppear: (key: string) => boolean;
   readonly #isHearing: () => boolean;
-  readonly #isUsable: (target: string) => boolean;
   readonly #ttlMs: number;
   readonly #now: () => number;
   /** How many times announcements of new links may have been missed. */
@@ -114,7 +112,7 @@ export class LinkCache {
   #foundKey = '';
 
   constructor(options: LinkCacheOptions) {
-    const { maxBytes, ttlMs, negativeTtlMs = 5_000, isUsable, now, seed = randomInt(2 ** 32) } = options;
+    const { maxBytes, ttlMs, negativeTtlMs = 5_000, now, seed = randomInt(2 ** 32) } = options;
     const negativeBytes = Math.min(maxBytes * NEGATIVE_SHARE, NEGATIVE_MAX_BYTES);
     this.#links = new PopularLinks(maxBytes - negativeBytes, seed);
     this.#unknown = new RecentKeys(negativeBytes, negativeTtlMs, now);
@@ -122,7 +120,6 @@ export class LinkCache {
     this.#readsMayLag = options.readsMayLag ?? false;
     this.#mayAppear = options.mayAppear ?? (() => false);
     this.#isHearing = options.isHearing ?? (() => true);
-    this.#isUsable = isUsable;
     this.#ttlMs = ttlMs;
     this.#now = now;
   }
@@ -249,7 +246,8 @@ export class LinkCache {
     this.#unknown.delete(key);
     const { longUrl, expiresAtMs, rules } = link;
     const sinceMs = this.#now() - ageMs;
-    const isPlain = rules === undefined && (longUrl === undefined || this.#isUsable(longUrl));
+    // Judged here, once, and not by each redirect.
+    const isPlain = rules === undefined && (longUrl === undefined || isUsable(longUrl));
     if (!isPlain) this.#links.set(flat(key), JSON.stringify(link), NOT_PLAIN, sinceMs);
     else
       this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs ?? Number.POSITIVE_INFINITY, sinceMs);

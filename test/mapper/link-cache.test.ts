@@ -19,15 +19,13 @@ async function measureMemory(): Promise<MemoryPerLink> {
   return await child.ask<MemoryPerLink>(22 * 2 ** 20, 60_000);
 }
 
-const isUsable = (target: string): boolean => target !== 'unusable';
-
 describe('the link cache', () => {
   let nowMs: number;
   let cache: LinkCache;
 
   beforeEach(() => {
     nowMs = 0;
-    cache = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, isUsable, now: () => nowMs });
+    cache = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, now: () => nowMs });
   });
 
   function store(key: string, entry: CachedLink | 'unknown'): void {
@@ -89,7 +87,6 @@ describe('the link cache', () => {
         maxBytes: 2 ** 20,
         ttlMs: 60_000,
         readsMayLag,
-        isUsable,
         now: () => nowMs,
       });
       const needsPrimary = (): boolean => {
@@ -155,7 +152,7 @@ describe('the link cache', () => {
     store('expiring', { longUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
     store('buried', { longUrl: undefined, expiresAtMs: undefined });
     store('none', 'unknown');
-    const unusable = { longUrl: 'unusable', expiresAtMs: 2_000 };
+    const unusable = { longUrl: 'https://x/\r\na', expiresAtMs: 2_000 };
     store('unusable', unusable);
     expect(cache.get('unusable')).to.deep.equal(unusable);
     expect(cache.findTarget('known', nowMs, () => 1_000)).to.equal('https://example.com/');
@@ -175,7 +172,7 @@ describe('the link cache', () => {
   });
 
   it('keeps a new link for a while, also when it is full of popular links', () => {
-    const small = new LinkCache({ maxBytes: 2 ** 18, ttlMs: 60_000, isUsable, now: () => nowMs, seed: 1 });
+    const small = new LinkCache({ maxBytes: 2 ** 18, ttlMs: 60_000, now: () => nowMs, seed: 1 });
     const put = (key: string): void => {
       const fill = small.beginFill(key);
       fill.store(link('https://example.com/'));
@@ -198,7 +195,7 @@ describe('the link cache', () => {
     });
     fc.assert(
       fc.property(fc.array(step, { maxLength: 400 }), (steps) => {
-        const roomy = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, isUsable, now: () => 0 });
+        const roomy = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, now: () => 0 });
         const model = new Map<string, string>();
         for (const { action, number, target } of steps) {
           const key = `key-${number}`;
