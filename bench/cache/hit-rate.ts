@@ -48,7 +48,7 @@ export function simulateHitRate(options: HitRateOptions): HitRate {
 }
 
 function ask(cache: LinkCache, key: string): boolean {
-  if (cache.findTarget(key, Date.now) !== undefined) return true;
+  if (cache.findTarget(key, 0, Date.now) !== undefined) return true;
   const fill = cache.beginFill(key);
   fill.store({ longUrl: TARGET, expiresAtMs: undefined });
   fill.end();

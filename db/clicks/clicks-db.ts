@@ -4,7 +4,7 @@ import { slotOf } from '../keyspace/placement.ts';
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { StoreRefusedError } from '../store-errors.ts';
-import type { ClickFlush, Counts } from './click-flush.ts';
+import type { ClickFlush, Counts, LinkClicks } from './click-flush.ts';
 import { compareAscii, toStatements } from './flush-statements.ts';
 import { LinkOwners } from './link-owners.ts';
 import { toOwnerClicks, type OwnedClicks } from './owner-clicks.ts';
@@ -94,7 +94,7 @@ class MysqlClicksDb implements ClicksDb {
   /** Finds the owners, and what the sketches of visitors have already. */
   async #toStatements(flush: ClickFlush): Promise<string[]> {
     const { source } = flush;
-    const links = flush.links.toSorted((a, b) => slotOf(a.key) - slotOf(b.key) || compareAscii(a.key, b.key));
+    const links = inKeyOrder(flush.links);
     const keys = links.map(({ key }) => key);
     const ownerOf = await this.#owners.find(keys, TIMEOUT_MS);
     const owned = links.flatMap((link) => {
@@ -146,6 +146,14 @@ class MysqlClicksDb implements ClicksDb {
   async close(): Promise<void> {
     await this.#db.close();
   }
+}
+
+/** In the order of the primary key. */
+function inKeyOrder(links: readonly LinkClicks[]): LinkClicks[] {
+  return links
+    .map((link) => ({ slot: slotOf(link.key), link }))
+    .sort((a, b) => a.slot - b.slot || compareAscii(a.link.key, b.link.key))
+    .map(({ link }) => link);
 }
 
 /** See `markOf` in flush-statements.ts. */

@@ -46,10 +46,9 @@ export function markOf({ source, seq }: Pick<ClickFlush, 'source' | 'seq'>): str
 
 function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], source: string): string[] {
   const { prefix, id: columns } = kind;
+  const sqlHourOf = onceEach(toSqlHour);
   const hours = subjects.flatMap(({ id, hours: ofSubject }) =>
-    ofSubject
-      .toSorted((a, b) => a.hour - b.hour)
-      .map((hour) => `${id},${toSqlHour(hour.hour)},${toSqlCounts(hour)}`),
+    inOrder(ofSubject).map((hour) => `${id},${sqlHourOf(hour.hour)},${toSqlCounts(hour)}`),
   );
   const sqlDayOf = onceEach(toSqlDay);
   const values = subjects.flatMap((subject) => toValueRows(subject, sqlDayOf));
@@ -89,13 +88,18 @@ function toValueRows({ id, values }: SubjectClicks, sqlDayOf: (day: number) => s
     );
 }
 
-/** Thousands of rows have the same day, and to write a date takes as long as the rest of a row. */
-function onceEach(write: (day: number) => string): (day: number) => string {
-  const written = new Map<number, string>();
-  return (day) => {
-    let text = written.get(day);
-    if (text === undefined) written.set(day, (text = write(day)));
-    return text;
+/** Nearly always it is one hour. */
+function inOrder(hours: readonly HourClicks[]): readonly HourClicks[] {
+  return hours.length > 1 ? hours.toSorted((a, b) => a.hour - b.hour) : hours;
+}
+
+/** Hundreds of rows have the same hour or day, and to write a date takes longer than the rest of a row. */
+function onceEach<T>(write: (time: number) => T): (time: number) => T {
+  const written = new Map<number, T>();
+  return (time) => {
+    let known = written.get(time);
+    if (known === undefined) written.set(time, (known = write(time)));
+    return known;
   };
 }
 
@@ -106,11 +110,13 @@ function onceEach(write: (day: number) => string): (day: number) => string {
  */
 function reopenMonths(kind: SubjectKind, subjects: readonly SubjectClicks[]): string[] {
   const months = new Map<number, string[]>();
+  const monthOfHour = onceEach((hour) => monthOf(dayOf(hour)));
   for (const { id, hours } of subjects)
-    for (const month of new Set(hours.map(({ hour }) => monthOf(dayOf(hour))))) {
+    for (const { hour } of hours) {
+      const month = monthOfHour(hour);
       const ids = months.get(month);
       if (ids === undefined) months.set(month, [id]);
-      else ids.push(id);
+      else if (ids.at(-1) !== id) ids.push(id);
     }
   return [...months].map(
     ([month, ids]) =>

@@ -1,5 +1,6 @@
 import { randomInt } from 'node:crypto';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
+import { isUsable } from '../../db/urls/usable-target.ts';
 import { flat } from '../../runtime/flat-text.ts';
 import { parseJson } from '../../runtime/json.ts';
 import type { LinkTable } from './link-table.ts';
@@ -78,10 +79,10 @@ const NEGATIVE_MAX_BYTES = 4 * 2 ** 20;
 const CHANGED_MAX_BYTES = 2 ** 20;
 
 /**
- * In the place of the expiry of a link with rules; its target is the whole link as JSON. So
+ * In the place of the expiry of a link that is not plain; its target is the whole link as JSON. So
  * {@link LinkCache.findTarget} takes it for expired, at no cost to plain links.
  */
-const HAS_RULES = Number.NEGATIVE_INFINITY;
+const NOT_PLAIN = Number.NEGATIVE_INFINITY;
 
 /**
  * Links by key, in memory, bounded in bytes, with a small separate space for keys that have no link.
@@ -132,16 +133,18 @@ export class LinkCache {
   }
 
   /**
-   * The target of a plain link that is in memory and neither deleted nor expired. `undefined` may mean
-   * anything else: call {@link get}. Allocates nothing, because most redirects need only this.
+   * The target of a plain link that is in memory, is neither deleted nor expired, and can be sent as it is.
+   * `undefined` may mean anything else: call {@link get}. Allocates nothing, because most redirects need only
+   * this.
    *
+   * @param atMs monotonic milliseconds. A redirect has just asked the clock, which takes as long as all this
    * @param nowMs milliseconds since 1970; called only for a link that expires
    */
-  findTarget(key: string, nowMs: () => number): string | undefined {
+  findTarget(key: string, atMs: number, nowMs: () => number): string | undefined {
     const table = this.#links.find(key);
     if (table === undefined) return undefined;
     const place = this.#links.foundAt;
-    if (this.#now() - table.timeAt(place) > this.#ttlMs) return undefined;
+    if (atMs - table.timeAt(place) > this.#ttlMs) return undefined;
     const expiry = table.expiryAt(place);
     if (expiry !== Number.POSITIVE_INFINITY && expiry <= nowMs()) return undefined;
     const target = table.targetAt(place);
@@ -243,7 +246,9 @@ export class LinkCache {
     this.#unknown.delete(key);
     const { longUrl, expiresAtMs, rules } = link;
     const sinceMs = this.#now() - ageMs;
-    if (rules !== undefined) this.#links.set(flat(key), JSON.stringify(link), HAS_RULES, sinceMs);
+    // Judged here, once, and not by each redirect.
+    const isPlain = rules === undefined && (longUrl === undefined || isUsable(longUrl));
+    if (!isPlain) this.#links.set(flat(key), JSON.stringify(link), NOT_PLAIN, sinceMs);
     else
       this.#links.set(flat(key), longUrl && flat(longUrl), expiresAtMs ?? Number.POSITIVE_INFINITY, sinceMs);
   }
@@ -304,7 +309,7 @@ class OpenFill implements Fill {
 
 function toLink(table: LinkTable, place: number): CachedLink {
   const expiry = table.expiryAt(place);
-  if (expiry === HAS_RULES) return parseJson(table.targetAt(place) ?? '') as CachedLink;
+  if (expiry === NOT_PLAIN) return parseJson(table.targetAt(place) ?? '') as CachedLink;
   return {
     longUrl: table.targetAt(place),
     expiresAtMs: expiry === Number.POSITIVE_INFINITY ? undefined : expiry,

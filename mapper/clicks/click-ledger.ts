@@ -52,8 +52,9 @@ export class ClickLedger {
 
   /** Keys that wait or are in flight. */
   get size(): number {
-    const sent = [this.#sending?.links ?? [], ...this.#parts];
-    return sent.reduce((sum, links) => sum + links.length, this.#waiting.size);
+    let size = this.#waiting.size + (this.#sending?.links.length ?? 0);
+    for (const part of this.#parts) size += part.length;
+    return size;
   }
 
   /** Takes what was counted for a link since the last call for it. */

@@ -106,7 +106,7 @@ export class ClickCounter implements Clicks {
       }
       onUnresolved?.();
     }
-    this.#add(key, atMs, UNRESOLVED);
+    this.#linkOf(key, hourOf(atMs))?.countUnresolved();
     this.#resolver.skip(key, atMs);
   }
 
@@ -127,29 +127,42 @@ export class ClickCounter implements Clicks {
   }
 
   #add(key: string, atMs: number, resolved: Resolved): void {
-    const { maxKeys, onDropped } = this.#options;
-    const hour = Math.floor(atMs / HOUR_MS);
-    let link = this.#links.get(key);
-    if (link?.isListed !== true) {
-      if (this.#listed.length >= maxKeys) {
-        onDropped(1);
-        return;
-      }
-      if (link === undefined) this.#links.set(key, (link = new LinkCounts(key, hour)));
-      link.list(this.#round);
-      this.#listed.push(link);
-      if (this.#listed.length === Math.ceil(maxKeys / 2)) void this.#beginFlush();
-    }
+    const link = this.#linkOf(key, hourOf(atMs));
+    if (link === undefined) return;
     const before = link.size;
-    if (link.hour !== hour) this.#turn(link, hour);
     link.count(resolved, this.#valuesHeld < MAX_VALUES_HELD);
     this.#valuesHeld += link.size - before;
+  }
+
+  /** Where a click of this hour is counted. Undefined: there are too many keys, and it is dropped. */
+  #linkOf(key: string, hour: number): LinkCounts | undefined {
+    const link = this.#links.get(key);
+    if (link?.isListed !== true) return this.#list(key, hour, link);
+    if (link.hour !== hour) this.#turn(link, hour);
+    return link;
+  }
+
+  #list(key: string, hour: number, known: LinkCounts | undefined): LinkCounts | undefined {
+    const { maxKeys, onDropped } = this.#options;
+    if (this.#listed.length >= maxKeys) {
+      onDropped(1);
+      return undefined;
+    }
+    const link = known ?? new LinkCounts(key, hour);
+    if (known === undefined) this.#links.set(key, link);
+    link.list(this.#round);
+    this.#listed.push(link);
+    if (this.#listed.length === Math.ceil(maxKeys / 2)) void this.#beginFlush();
+    if (link.hour !== hour) this.#turn(link, hour);
+    return link;
   }
 
   /** A click of another hour: those of the hour before are handed over alone. */
   #turn(link: LinkCounts, hour: number): void {
     if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
+    const before = link.size;
     link.turnTo(hour);
+    this.#valuesHeld += link.size - before;
   }
 
   /**
@@ -199,4 +212,8 @@ export class ClickCounter implements Clicks {
       }
     }
   }
+}
+
+function hourOf(atMs: number): number {
+  return Math.floor(atMs / HOUR_MS);
 }

@@ -99,6 +99,11 @@ export class LinkCounts {
     if (visitor !== undefined) (this.#sketch ??= new Sketch()).add(visitor.high, visitor.low);
   }
 
+  /** A click whose headers nobody has looked at: that of a person. */
+  countUnresolved(): void {
+    this.#humans += 1;
+  }
+
   /** Takes what was counted since the last call. */
   take(): LinkClicks {
     const [hour, day] = [this.#hour, dayOf(this.#hour)];

@@ -14,8 +14,8 @@ export class WaitingClicks {
   #clicks: LinkClicks;
   /** Those of `#clicks`, once they are copies of ours. */
   #own: { hours: HourClicks[]; values: ValueClicks[]; visitors: DayVisitors[] } | undefined;
-  /** Where each value stands. */
-  readonly #places = new Map<string, number>();
+  /** Where each of its values stands. Most links are stored before more is added. */
+  #places: Map<string, number> | undefined;
 
   /** @param clicks stay as they are */
   constructor(clicks: LinkClicks) {
@@ -29,11 +29,12 @@ export class WaitingClicks {
 
   /** About how many bytes of memory it takes. */
   get bytes(): number {
-    return bytesOf(this.#clicks) + BYTES_OF_PLACE * this.#places.size;
+    return bytesOf(this.#clicks) + BYTES_OF_PLACE * (this.#places?.size ?? 0);
   }
 
   add(more: Pick<LinkClicks, 'hours' | 'values' | 'visitors'>): void {
     const { hours, values, visitors } = (this.#own ??= this.#copy());
+    const places = (this.#places ??= placesOf(values));
     for (const one of more.hours)
       addTo(
         hours,
@@ -42,8 +43,8 @@ export class WaitingClicks {
       );
     for (const one of more.values) {
       const id = idOfValue(one);
-      const place = this.#places.get(id) ?? -1;
-      if (place < 0) this.#places.set(id, values.length);
+      const place = places.get(id) ?? -1;
+      if (place < 0) places.set(id, values.length);
       addTo(values, place, one);
     }
     for (const { day, sketch } of more.visitors) {
@@ -64,10 +65,13 @@ export class WaitingClicks {
         return { day, sketch: copy };
       }),
     };
-    for (const [place, value] of values.entries()) this.#places.set(idOfValue(value), place);
     this.#clicks = { key, ...own };
     return own;
   }
+}
+
+function placesOf(values: readonly ValueClicks[]): Map<string, number> {
+  return new Map(values.map((value, place) => [idOfValue(value), place]));
 }
 
 /** @param place of the same; negative: there is none yet */

@@ -1,7 +1,8 @@
 import type { ImageFacts } from '../../db/urls/image-facts.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 import type { CachedLink } from '../cache/link-cache.ts';
-import { isUsable, whyRefused, type Refusal } from '../redirect/redirect-answer.ts';
+import { isUsable } from '../../db/urls/usable-target.ts';
+import { whyRefused, type Refusal } from '../redirect/redirect-answer.ts';
 import { forwardQuery } from './forward-query.ts';
 import { targetFor } from './targets.ts';
 import type { Visitor } from './visitor.ts';

@@ -4,9 +4,9 @@
  */
 export class AnswerEnds {
   readonly #keepAliveSeconds: number;
+  /** Empty: the second for which it was built is over. */
   #keepAlive = '';
   #close = '';
-  #untilMs = 0;
 
   constructor(keepAliveTimeoutMs: number) {
     this.#keepAliveSeconds = Math.floor(keepAliveTimeoutMs / 1_000);
@@ -14,24 +14,22 @@ export class AnswerEnds {
 
   /** From the line break behind the last header to the empty line before the body. */
   get keepAlive(): string {
-    this.#refresh();
+    if (this.#keepAlive === '') this.#build();
     return this.#keepAlive;
   }
 
   /** The same for the last answer of a connection. */
   get close(): string {
-    this.#refresh();
+    if (this.#keepAlive === '') this.#build();
     return this.#close;
   }
 
-  #refresh(): void {
-    const nowMs = Date.now();
-    // The wall clock can also be set back.
-    if (nowMs < this.#untilMs && nowMs >= this.#untilMs - 1_000) return;
-    this.#untilMs = nowMs - (nowMs % 1_000) + 1_000;
-    const date = `\r\nDate: ${new Date(nowMs).toUTCString()}\r\n`;
-    const keepAlive = `Connection: keep-alive\r\nKeep-Alive: timeout=${this.#keepAliveSeconds}\r\n\r\n`;
-    this.#keepAlive = date + keepAlive;
+  /** Until the next second begins. As in Node, a timer costs less than to ask the clock for each answer. */
+  #build(): void {
+    const now = new Date();
+    const date = `\r\nDate: ${now.toUTCString()}\r\n`;
+    this.#keepAlive = `${date}Connection: keep-alive\r\nKeep-Alive: timeout=${this.#keepAliveSeconds}\r\n\r\n`;
     this.#close = `${date}Connection: close\r\n\r\n`;
+    setTimeout(() => (this.#keepAlive = ''), 1_000 - now.getMilliseconds()).unref();
   }
 }

@@ -4,14 +4,6 @@ import type { Context } from 'koa';
 /** Stands for a header's value that differs from answer to answer. */
 export const VARIES = null;
 
-/** The characters that Node refuses in a header. */
-const UNSAFE = /[^\t\x20-\x7e\x80-\xff]/;
-
-/** Whether Node accepts `value` as the value of a header. */
-export function isHeaderValue(value: string): boolean {
-  return !UNSAFE.test(value);
-}
-
 /** Status line and headers of an answer, for whoever writes it. */
 export interface Head {
   /** @param ending what follows the last header, from its line break on */

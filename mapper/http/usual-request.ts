@@ -54,6 +54,17 @@ const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
 /** Several lines once each, in any order: so many in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
 
+const [GET, HEAD] = ['GET', 'HEAD'] as const;
+const [SPACE, QUESTION_MARK] = [0x20, 0x3f] as const;
+
+/** The path that begins here, in a request line of the usual form. */
+function pathAt(text: string, from: number): string {
+  let end = from + 1;
+  for (let code = text.charCodeAt(end); code !== SPACE && code !== QUESTION_MARK; end += 1)
+    code = text.charCodeAt(end + 1);
+  return text.slice(from, end);
+}
+
 export type Find = (text: string, start: number) => UsualRequest | undefined;
 
 /** @param meanings header fields that make a request an unusual one, unless they have a place of their own */
@@ -61,7 +72,7 @@ function createFinder(meanings: string): Find {
   const passed = line(meanings);
   // Exactly one Host.
   const followForm = new RegExp(
-    String.raw`(GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${passed})*${HOST}(?:${passed})*)\r\n`,
+    String.raw`(?:GET|HEAD) ${PATH}${QUERY} HTTP/1\.1\r\n(?i:(?:${passed})*${HOST}(?:${passed})*)\r\n`,
     'y',
   );
   // Of requests with a body, Content-Type has a meaning too, and so have Origin (CORS) and Idempotency-Key.
@@ -80,10 +91,11 @@ function createFinder(meanings: string): Find {
     if (endOfHead < 0 || endOfHead - start > MAX_HEAD_BYTES) return undefined;
     const bodyStart = endOfHead + END_OF_HEAD.length;
     followForm.lastIndex = start;
-    const follow = followForm.exec(text);
-    if (follow !== null) {
-      const [, method, path] = follow;
-      return { method: method as 'GET' | 'HEAD', path: path as string, bodyStart, end: bodyStart };
+    // `exec` would make a text of each part. The path is all that is needed of them.
+    if (followForm.test(text)) {
+      const method = text.charCodeAt(start) === GET.charCodeAt(0) ? GET : HEAD;
+      const path = pathAt(text, start + method.length + 1);
+      return { method, path, bodyStart, end: bodyStart };
     }
     anonymousForm.lastIndex = start;
     let post = anonymousForm.exec(text);

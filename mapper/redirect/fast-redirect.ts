@@ -10,7 +10,7 @@ import { prepareFor } from '../http/problem-page.ts';
 import { answerError, type Reply } from '../http/reply.ts';
 import type { RequestIds } from '../http/request-id.ts';
 import type { LinkFinder, LinkSource, LookUpObserver } from './link-finder.ts';
-import { FOUND, isUsable, judge, locationOf, lookUpFailure, type Refusal } from './redirect-answer.ts';
+import { FOUND, judge, locationOf, lookUpFailure, type Refusal } from './redirect-answer.ts';
 import type { RedirectTally } from './redirect-tally.ts';
 import type { Refusals } from './refusals.ts';
 import type { VisitAnswer, Visits } from './visit.ts';
@@ -98,7 +98,7 @@ export class FastRedirect {
   #tryFollow(key: string, reply: Reply, givenId: string | string[] | undefined): boolean {
     const { cache, requestIds, redirects } = this.#options;
     const startedMs = monotonicMs();
-    const target = cache.findTarget(key, Date.now);
+    const target = cache.findTarget(key, startedMs, Date.now);
     if (target !== undefined) {
       this.#redirect(reply, cache.foundKey, target, 'memory', requestIds.of(givenId));
       redirects.took(startedMs);
@@ -168,11 +168,6 @@ export class FastRedirect {
   }
 
   #redirect(reply: Reply, key: string, target: string, source: LinkSource, requestId: string): void {
-    // Again for a link that was judged, but a link in memory comes here directly.
-    if (!isUsable(target)) {
-      this.#refuse(reply, key, 'unusable', source, requestId);
-      return;
-    }
     this.#options.redirects.answered(key, clickOf(reply), 'found', source);
     reply.send(FOUND, '', requestId, target);
   }

@@ -1,7 +1,8 @@
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import { UnknownRulesError } from '../../db/urls/link-rules.ts';
+import { isUsable } from '../../db/urls/usable-target.ts';
 import type { CachedLink, CacheEntry } from '../cache/link-cache.ts';
-import { AnswerHead, isHeaderValue, VARIES } from '../http/answer-head.ts';
+import { AnswerHead, VARIES } from '../http/answer-head.ts';
 import { Problem, type ProblemKind } from '../http/problem.ts';
 
 /** Why a link cannot be followed. */
@@ -47,17 +48,6 @@ export function whyRefused(link: CachedLink, nowMs: number): Refusal | undefined
   if (rules.disabled === true) return 'disabled';
   const result = judge(link, () => nowMs);
   return result === 'found' ? undefined : result;
-}
-
-/**
- * Whether a target can be sent as a `Location`. One that was written into the table by hand may be blank, or
- * contain characters that no header may.
- */
-export function isUsable(target: string): boolean {
-  // Every redirect from memory asks. Nearly every target shows in its first character that it is not blank.
-  const first = target.charCodeAt(0);
-  const isBlank = !(first > 0x20 && first < 0x7f) && target.trim() === '';
-  return !isBlank && isHeaderValue(target);
 }
 
 /** The target of a link that {@link judge} has found. */

@@ -4,6 +4,8 @@ const VARYING: readonly (readonly [RegExp, string])[] = [
   [/^(X-Request-Id: )[0-9a-f]{8}-[0-9a-f-]{27}$/gm, '$1…'],
   [/("(?:created|updated)_at":")[^"]+"/g, '$1…"'],
   [/("unique_id":")[\w-]{8}"/g, '$1…"'],
+  // Of the form of the front page.
+  [/(name="idempotency_key" value=")[0-9a-f-]{36}"/g, '$1…"'],
   [/(https:\/\/go\.example\/)[\w-]{8}(?=["\r])/g, '$1…'],
 ];
 

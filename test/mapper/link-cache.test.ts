@@ -83,7 +83,12 @@ describe('the link cache', () => {
   it('requires the primary for a key that has changed: once, or for its time to live where replicas may lag', () => {
     for (const readsMayLag of [false, true]) {
       nowMs = 0;
-      const some = new LinkCache({ maxBytes: 2 ** 20, ttlMs: 60_000, readsMayLag, now: () => nowMs });
+      const some = new LinkCache({
+        maxBytes: 2 ** 20,
+        ttlMs: 60_000,
+        readsMayLag,
+        now: () => nowMs,
+      });
       const needsPrimary = (): boolean => {
         const fill = some.beginFill('key');
         fill.store(link('https://example.com/'));
@@ -142,25 +147,28 @@ describe('the link cache', () => {
     expect(cache.bytes).to.be.at.most(2 ** 20);
   });
 
-  it('finds the target of a link that is neither deleted nor expired, and of no other', () => {
+  it('finds the target of a link that is neither deleted nor expired and can be sent, and of no other', () => {
     store('known', link('https://example.com/'));
     store('expiring', { longUrl: 'https://example.com/brief', expiresAtMs: 1_000 });
     store('buried', { longUrl: undefined, expiresAtMs: undefined });
     store('none', 'unknown');
-    expect(cache.findTarget('known', () => 1_000)).to.equal('https://example.com/');
-    expect(cache.findTarget('expiring', () => 999)).to.equal('https://example.com/brief');
-    expect(cache.findTarget('expiring', () => 1_000)).to.equal(undefined);
+    const unusable = { longUrl: 'https://x/\r\na', expiresAtMs: 2_000 };
+    store('unusable', unusable);
+    expect(cache.get('unusable')).to.deep.equal(unusable);
+    expect(cache.findTarget('known', nowMs, () => 1_000)).to.equal('https://example.com/');
+    expect(cache.findTarget('expiring', nowMs, () => 999)).to.equal('https://example.com/brief');
+    expect(cache.findTarget('expiring', nowMs, () => 1_000)).to.equal(undefined);
     expect(cache.get('expiring')).to.deep.equal({
       longUrl: 'https://example.com/brief',
       expiresAtMs: 1_000,
     });
-    for (const key of ['buried', 'none', 'never-seen'])
+    for (const key of ['buried', 'none', 'never-seen', 'unusable'])
       expect(
-        cache.findTarget(key, () => 0),
+        cache.findTarget(key, nowMs, () => 0),
         key,
       ).to.equal(undefined);
     nowMs = 60_001;
-    expect(cache.findTarget('known', () => 1_000)).to.equal(undefined);
+    expect(cache.findTarget('known', nowMs, () => 1_000)).to.equal(undefined);
   });
 
   it('keeps a new link for a while, also when it is full of popular links', () => {
@@ -172,10 +180,10 @@ describe('the link cache', () => {
     };
     for (let index = 0; index < 3_000; index += 1) {
       put(`link-${index}`);
-      for (let hit = 0; hit < 20; hit += 1) small.findTarget(`link-${index}`, () => 0);
+      for (let hit = 0; hit < 20; hit += 1) small.findTarget(`link-${index}`, nowMs, () => 0);
     }
     put('newcomer');
-    expect(small.findTarget('newcomer', () => 0)).to.equal('https://example.com/');
+    expect(small.findTarget('newcomer', nowMs, () => 0)).to.equal('https://example.com/');
     expect(small.bytes).to.be.at.most(2 ** 18);
   });
 
@@ -200,7 +208,7 @@ describe('the link cache', () => {
             fill.end();
             model.set(key, target);
           }
-          expect(roomy.findTarget(key, () => 0)).to.equal(model.get(key));
+          expect(roomy.findTarget(key, 0, () => 0)).to.equal(model.get(key));
           expect(roomy.size).to.equal(model.size);
         }
         for (const [key, target] of model) expect(roomy.get(key)).to.deep.equal(link(target));
