@@ -82,7 +82,8 @@ export function openAccounts({
 }: OpenAccountsOptions): MapperAccounts {
   const { usersDb } = config.stores;
   const db = usersDb && openUsersDb(usersDb);
-  const store = new UsersStore({ db, now: monotonicMs, log });
+  const { keptImportDays } = config.jobs;
+  const store = new UsersStore({ db, keptImportDays, now: monotonicMs, log });
   const uses = new LastUses(store, log);
   const identities = new Identities({
     store,

@@ -156,4 +156,5 @@ const RUNNING: AnsweredImport = {
   refused: { 'bad-target': 3 },
   notes: [],
   reason: null,
+  has_report: true,
 };
