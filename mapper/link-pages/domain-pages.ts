@@ -1,4 +1,5 @@
 import { clicks } from '../charts/clicks.ts';
+import { hostName } from '../charts/host-name.ts';
 import { html, type Html, type HtmlValue } from '../http/html.ts';
 import type { Problem } from '../http/problem.ts';
 import {
@@ -106,7 +107,7 @@ ${textArea({ name: 'note', label: LABELS.note, state, hint: 'for other administr
     content: html`<p>No link may point at these domains, and links that do are not followed.</p>
 ${blocked.length === 0 ? html`<p>No administrator has blocked a domain.</p>` : tableOf(blocked)}${pages}
 ${card('Block a domain', blocking)}
-${card('Is a domain blocked?', questionOf(domains, asked))}
+${card('Look a domain up', questionOf(domains, asked))}
 ${fileOf(domains.file)}`,
   });
 }
@@ -122,10 +123,8 @@ function tableOf(blocked: readonly BlockedDomain[]): Html {
       { label: 'What to do', hasButtons: true },
     ],
     blocked.map(({ domain, note, blocked_by: by, blocked_at: at }) => [
-      html`<span class="url">${foreignText(domain)}</span>`,
-      note === null
-        ? html`<span class="quiet">not said</span>`
-        : html`<span class="foreign">${foreignText(note)}</span>`,
+      html`<bdi>${hostName(domain)}</bdi>`,
+      note === null ? html`<span class="quiet">not said</span>` : foreignText(note),
       by.email === null
         ? html`<span class="quiet">an account that is gone</span>`
         : html`<span class="foreign">${foreignText(by.email)}</span>`,

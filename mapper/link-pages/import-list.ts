@@ -1,7 +1,7 @@
 import type { AnsweredImport } from '../api/import-service.ts';
 import { clicks } from '../charts/clicks.ts';
 import { html, type Html, type HtmlValue } from '../http/html.ts';
-import { moment, pagination, postButton, table } from '../pages/components.ts';
+import { card, moment, pagination, postButton, table } from '../pages/components.ts';
 import { FORMATS, STATE_WORDS } from './import-words.ts';
 
 /** The imports of a person, as a page shows them. */
@@ -21,14 +21,16 @@ export function importList({ open, over, isFirst, nextCursor }: ListedImports): 
     ...(!isFirst && { first: '/import' }),
     ...(nextCursor !== null && { next: `/import?${new URLSearchParams({ cursor: nextCursor }).toString()}` }),
   };
-  return html`<section id="imports"><h2>Your imports</h2>
-${all.length === 0 ? html`<p class="quiet">You have imported nothing yet. What you import is listed here.</p>` : tableOf(all)}
-${pagination(pages)}</section>`;
+  const list =
+    all.length === 0
+      ? html`<p class="quiet">You have imported nothing yet. What you import is listed here.</p>`
+      : tableOf(all);
+  return card('Your imports', html`${list}${pagination(pages)}`);
 }
 
 function tableOf(all: readonly AnsweredImport[]): Html {
   return table(
-    'Your imports',
+    'Imports',
     [
       { label: 'Begun' },
       { label: 'File' },
@@ -55,7 +57,7 @@ function tableOf(all: readonly AnsweredImport[]): Html {
 }
 
 function fileOf({ from, dry_run: isDryRun }: AnsweredImport): string {
-  const format = from === 'auto' ? 'Not said' : (FORMATS[from as keyof typeof FORMATS] ?? from);
+  const format = from === 'auto' ? 'Not given' : (FORMATS[from as keyof typeof FORMATS] ?? from);
   return isDryRun ? `${format}, only tried` : format;
 }
 

@@ -25,7 +25,7 @@ export const STATE_SENTENCES = {
 
 /** The same in a list. */
 export const STATE_WORDS = {
-  uploading: 'is uploaded',
+  uploading: 'being uploaded',
   waiting: 'waits',
   running: 'under way',
   done: 'done',
