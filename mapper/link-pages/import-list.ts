@@ -32,16 +32,14 @@ function tableOf(all: readonly AnsweredImport[]): Html {
   return table(
     'Imports',
     [
-      { label: 'Begun' },
-      { label: 'File' },
+      { label: 'Import' },
       { label: 'State' },
       { label: 'Links', isNumber: true },
       { label: 'Not taken', isNumber: true },
       { label: 'What to do', hasButtons: true },
     ],
     all.map((job) => [
-      html`<a href="/import/${job.id}">${moment(job.created_at)}</a>`,
-      fileOf(job),
+      html`<a href="/import/${job.id}">${moment(job.created_at)}</a><br><small>${fileOf(job)}</small>`,
       stateOf(job),
       clicks(job.stored),
       clicks(Object.values(job.refused).reduce((sum, count) => sum + count, 0)),
