@@ -3,7 +3,6 @@ import type { FollowingConfig } from '../runtime/config/following.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import type { Log } from '../runtime/log.ts';
 import type { AccountsApi } from './accounts.ts';
-import type { BlockList } from './block-list.ts';
 import type { BulkTools } from './bulk/tools.ts';
 import type { LinkCache } from './cache/link-cache.ts';
 import type { Clicks } from './clicks/clicks.ts';
@@ -13,6 +12,7 @@ import { createFindCountry } from './following/visitor.ts';
 import { RequestIds } from './http/request-id.ts';
 import type { JobTools } from './import-jobs/job.ts';
 import type { Limits } from './limits/limits.ts';
+import type { WatchedDomains } from './limits/watch-blocked-domains.ts';
 import type { OwnLinks } from './links/own-links.ts';
 import type { LiveClicks } from './live/live-clicks.ts';
 import type { MapperMetrics } from './metrics.ts';
@@ -77,7 +77,7 @@ export interface HandlerOptions {
   /** Asked before links with a password or a number of visits are followed. */
   readonly gates?: Gates | undefined;
   /** The domains to which no link may point. */
-  readonly domains: Pick<BlockList, 'file' | 'isBlockedHost' | 'service'>;
+  readonly domains: WatchedDomains;
   /** Whether there may be a link with this code of another shortener. */
   readonly isForeignKnown: (key: string) => boolean;
   /** What only some requests need, Koa and the API, is loaded when the first of them comes. */

@@ -7,7 +7,6 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
 import { createMetrics, type Metrics } from '../runtime/metrics.ts';
 import { withDeadline } from '../runtime/retry.ts';
-import { openBlockList } from './block-list.ts';
 import { openAccountDeletions } from './account-deletions.ts';
 import { openAccounts, type MapperAccounts } from './accounts.ts';
 import { openClickReader } from './click-reader.ts';
@@ -20,6 +19,7 @@ import { openImports } from './imports.ts';
 import { openImages, type MapperImages, type OpenImagesOptions } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
 import { openLimits } from './limits/open-limits.ts';
+import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
 import { startServer } from './http/server.ts';
@@ -158,9 +158,9 @@ export async function startServing(options: StartServingOptions): Promise<Servin
     await openCaches({ config, keyspace, pools, mayAppear, accounts, onAnnounced, log }),
   );
   const blocked = stack.use(
-    await openBlockList({
+    await watchBlockedDomains({
       path: config.blockedDomains,
-      store: accounts.store,
+      stored: accounts.domains,
       // Links are judged when they are read into memory.
       onChanged: () => caches.links.flush(),
       log,
@@ -175,12 +175,11 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   const onLinkChanged = (link: OwnLink): void => images?.linkChanged(link);
   const service = stack.use(openService({ ...shared, isBlocked, clickSource, events, onLinkChanged }));
   watchLimits(registry, limits);
-  if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked.file);
+  if (config.blockedDomains !== undefined) watchBlockedList(registry, blocked);
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const targets = targetRulesOf(config, ownAddressesOf(publicUrl, port.url), isBlockedHost);
   const users = accounts.store;
-  const wantsEvents = events.wishes.areWanted;
-  const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
+  const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents: events.wishes.areWanted }));
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
   const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
   stack.use(openAccountDeletions({ store: users, links: service.ownLinks, images, log }));

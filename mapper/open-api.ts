@@ -36,7 +36,6 @@ export function addApi(router: Router, options: HandlerOptions, parts: HandlerPa
     images: options.images?.service,
     webhooks: options.webhooks,
     orphans: options.orphans,
-    domains: domains.service,
   };
   const api = { ...accounts.api, services };
   // A form comes before the JSON of the same path.
@@ -45,7 +44,7 @@ export function addApi(router: Router, options: HandlerOptions, parts: HandlerPa
   addPages(router, api, {
     site: siteOf(options),
     hasStylePage,
-    domains: { file: domains.file, isBlockedHost: domains.isBlockedHost },
+    domains: { file: domains, isBlockedHost: domains.isBlockedHost },
     finder,
     limits: followLimits(limits),
   });

@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Administration } from '../auth/administration.ts';
+import type { DomainBlocking } from '../auth/domain-blocking.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
@@ -19,23 +20,9 @@ import type { ImageService } from './image-service.ts';
 import type { ImportService } from './import-service.ts';
 import type { LinkMaking } from './link-making.ts';
 import type { LinkService } from './link-service.ts';
-import type { ListedBlock } from '../../db/accounts/domain-blocks.ts';
 import type { LiveService } from './live-service.ts';
 import type { QrService } from './qr-service.ts';
 import type { StatisticsService } from './statistics-service.ts';
-
-/** The domains that administrators block. Every method may throw Problem 503. */
-export interface DomainsService {
-  /** Newest first. @returns `next` the id before which the next page begins */
-  list(page: {
-    readonly limit: number;
-    readonly before: bigint | undefined;
-  }): Promise<{ readonly items: readonly ListedBlock[]; readonly next: bigint | undefined }>;
-  /** @throws Problem 422 for what is no domain, or one too many */
-  block(identity: Identity, domain: string, note: string | null): Promise<ListedBlock>;
-  /** @throws Problem 404 it is not in the list */
-  unblock(identity: Identity, domain: string): Promise<void>;
-}
 
 /** What the answers of endpoints are made with. */
 export interface Services {
@@ -54,7 +41,7 @@ export interface Services {
   readonly statistics: StatisticsService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
-  readonly domains: DomainsService;
+  readonly domains: DomainBlocking;
   readonly webhooks: Webhooks;
 }
 

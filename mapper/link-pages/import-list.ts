@@ -40,23 +40,32 @@ function tableOf(all: readonly AnsweredImport[]): Html {
     ],
     all.map((job) => [
       html`<a href="/import/${job.id}">${moment(job.created_at)}</a><br><small>${fileOf(job)}</small>`,
-      stateOf(job),
+      html`${stateOf(job)}${isOver(job) && job.has_report && reportOf(job)}`,
       clicks(job.stored),
       clicks(Object.values(job.refused).reduce((sum, count) => sum + count, 0)),
       isOver(job) &&
         postButton(`/import/${job.id}/delete`, 'Delete', {
           kind: 'plain',
           isSmall: true,
-          fullLabel: `Delete the import of ${job.created_at.slice(0, 16).replace('T', ' ')} UTC`,
+          fullLabel: `Delete the import of ${toMinute(job.created_at)}`,
         }),
     ]),
     { isCaptionSeen: false },
   );
 }
 
+function reportOf({ id, created_at: at }: AnsweredImport): Html {
+  return html`<br><small><a href="/import/${id}/report" aria-label="Report of the import of ${toMinute(at)}">Report</a></small>`;
+}
+
+function toMinute(at: string): string {
+  return `${at.slice(0, 16).replace('T', ' ')} UTC`;
+}
+
 function fileOf({ from, dry_run: isDryRun }: AnsweredImport): string {
-  const format = from === 'auto' ? 'Not given' : (FORMATS[from as keyof typeof FORMATS] ?? from);
-  return isDryRun ? `${format}, only tried` : format;
+  const format = FORMATS[from as keyof typeof FORMATS] as string | undefined;
+  const only = isDryRun ? ['only tried'] : [];
+  return [...(format === undefined ? [] : [format]), ...only].join(', ');
 }
 
 function stateOf({ state, done, records }: AnsweredImport): string {

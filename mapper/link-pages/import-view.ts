@@ -31,8 +31,8 @@ const LABELS = {
 } as const;
 
 /**
- * The form that takes a file of links, and the imports before. Its fields stand in front of the file: they are
- * needed first.
+ * The form that takes a file of links, and the imports before. Its fields stand in front of the file: they
+ * are needed first.
  */
 export function importPage(state: FormState, imports?: ListedImports, done?: string): Page {
   const label = (name: keyof typeof LABELS) => ({ name, label: LABELS[name], state });

@@ -49,7 +49,7 @@ export function short(ms: number): string {
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
-/** How long ago something was: `4 s`, `12 min`, `3 h 5 min`, `2 days`. As the script of the page writes it. */
+/** How long ago something was, as the page's script writes it: `4 s`, `12 min`, `3 h 5 min`, `2 days`. */
 export function age(ms: number): string {
   const seconds = Math.max(0, Math.round(ms / 1_000));
   if (seconds < 60) return `${seconds} s`;

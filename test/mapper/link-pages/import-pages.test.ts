@@ -119,7 +119,7 @@ describe('the pages of imports', () => {
       [...page.text.matchAll(/<a href="\/import\/(\d)\1{31}"/g)].map(([, digit]) => digit),
     ).to.deep.equal(['2', '0', '1']);
     expect(wordsOf(page)).to.match(
-      /2026-11-29 08:28 UTC Kutt being uploaded 0 0 .*08:30 UTC Kutt failed 0 0 Delete/,
+      /2026-11-29 08:28 UTC Kutt being uploaded 0 0 .*08:30 UTC Kutt failed Report 0 0 Delete/,
     );
     expect(page.text).not.to.include(`/import/${ids[2]}/delete`);
     const deleted = await browser.post(`/import/${ids[0]}/delete`, {});
