@@ -144,7 +144,7 @@ describe('domains that administrators block', () => {
     const done = await browser.post('/admin/domains', { domain: 'page.example', note });
     expect([done.status, done.headers.location]).to.deep.equal([303, '/admin/domains?done=blocked']);
     const page = await browser.get('/admin/domains');
-    expect(wordsOf(page)).to.include(`page .example ${note} ${email}`);
+    expect(wordsOf(page)).to.include(`page.example ${note} ${email}`);
     expect(page.text).to.include('&lt;b&gt;phishing');
     expect(wordsOf(await browser.get('/admin/domains?host=www.page.example'))).to.include('are blocked');
     const freed = await browser.post('/admin/domains/page.example/unblock', {});
