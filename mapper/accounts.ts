@@ -8,6 +8,7 @@ import { withDeadline } from '../runtime/retry.ts';
 import type { ApiOptions } from './api/call-endpoint.ts';
 import { Accounts } from './auth/accounts.ts';
 import { Administration } from './auth/administration.ts';
+import { DomainBlocking } from './auth/domain-blocking.ts';
 import { cookieNameFor } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
 import { Identities } from './auth/identities.ts';
@@ -17,6 +18,7 @@ import { LastUses } from './auth/last-uses.ts';
 import { LinkPasswords } from './auth/link-passwords.ts';
 import { PasswordProcess } from './auth/password-process.ts';
 import { Passwords } from './auth/passwords.ts';
+import { parseDomain } from './limits/blocked-domains.ts';
 import type { Limits } from './limits/limits.ts';
 import type { MapperMetrics } from './metrics.ts';
 import { isAllowed } from './auth/scopes.ts';
@@ -38,13 +40,15 @@ export interface OpenAccountsOptions {
 
 /** What the API needs of accounts. */
 export interface AccountsApi extends Pick<ApiOptions, 'guard' | 'limits' | 'cookieName' | 'log'> {
-  readonly services: Pick<ApiOptions['services'], 'accounts' | 'administration'>;
+  readonly services: Pick<ApiOptions['services'], 'accounts' | 'administration' | 'domains'>;
 }
 
 /** The accounts of a mapper. */
 export interface MapperAccounts extends AsyncDisposable {
   readonly store: UsersStore;
   readonly linkPasswords: LinkPasswords;
+  /** The domains that administrators block. */
+  readonly domains: DomainBlocking;
   /** Whose events must be written for webhooks. */
   readonly webhookListeners: WebhookListeners;
   /** Whether there is a users database. */
@@ -82,7 +86,8 @@ export function openAccounts({
 }: OpenAccountsOptions): MapperAccounts {
   const { usersDb } = config.stores;
   const db = usersDb && openUsersDb(usersDb);
-  const store = new UsersStore({ db, now: monotonicMs, log });
+  const { keptImportDays } = config.jobs;
+  const store = new UsersStore({ db, keptImportDays, now: monotonicMs, log });
   const uses = new LastUses(store, log);
   const identities = new Identities({
     store,
@@ -108,6 +113,7 @@ export function openAccounts({
     onReport: (result) => metrics.reports.inc({ result }),
     log,
   });
+  const domains = new DomainBlocking({ store, parseDomain, log });
   const cookieName = cookieNameFor(publicUrl);
   const guard = new Guard({
     identities,
@@ -127,8 +133,9 @@ export function openAccounts({
     store,
     linkPasswords: new LinkPasswords(passwords),
     webhookListeners,
+    domains,
     hasUsers: usersDb !== undefined,
-    api: { services: { accounts, administration }, guard, limits, cookieName, log },
+    api: { services: { accounts, administration, domains }, guard, limits, cookieName, log },
     ownerOf: async (request, response) => {
       const identity = await guard.identify(request);
       await limits.enforceCreator(request, response, identity);

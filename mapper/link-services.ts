@@ -49,7 +49,7 @@ export interface LinkServicesOptions {
 /** The services of links that the API answers with. */
 export function createLinkServices(
   options: LinkServicesOptions,
-): Omit<Services, 'accounts' | 'administration' | 'images' | 'imports' | 'orphans' | 'webhooks'> {
+): Omit<Services, 'accounts' | 'administration' | 'domains' | 'images' | 'imports' | 'orphans' | 'webhooks'> {
   const { own, live, tools, shortener, rules, hashPassword, prepare, readOwn, repeats } = options;
   const { publicUrl, metrics, log } = options;
   const links = new LinkService({ own, targets: rules, hashPassword, publicUrl });

@@ -160,6 +160,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   const blocked = stack.use(
     await watchBlockedDomains({
       path: config.blockedDomains,
+      stored: accounts.domains,
       // Links are judged when they are read into memory.
       onChanged: () => caches.links.flush(),
       log,
@@ -178,8 +179,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
   watchGauges(registry, { stores, users: accounts.store, supply: service.supply, caches });
   const targets = targetRulesOf(config, ownAddressesOf(publicUrl, port.url), isBlockedHost);
   const users = accounts.store;
-  const wantsEvents = events.wishes.areWanted;
-  const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents }));
+  const imports = stack.use(openImports({ ...shared, users, targets, wantsEvents: events.wishes.areWanted }));
   const webhooks = stack.use(openWebhooks({ ...shared, accounts, targets }));
   const images: MapperImages | undefined = stack.use(await openImages({ ...shared, service, decoder }));
   stack.use(openAccountDeletions({ store: users, links: service.ownLinks, images, log }));

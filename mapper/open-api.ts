@@ -44,7 +44,7 @@ export function addApi(router: Router, options: HandlerOptions, parts: HandlerPa
   addPages(router, api, {
     site: siteOf(options),
     hasStylePage,
-    domains,
+    domains: { file: domains, isBlockedHost: domains.isBlockedHost },
     finder,
     limits: followLimits(limits),
   });

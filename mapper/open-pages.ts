@@ -5,7 +5,7 @@ import type { ApiOptions } from './api/call-endpoint.ts';
 import { CHART_ENDPOINTS } from './api/chart-endpoints.ts';
 import { ENDPOINTS } from './api/endpoints.ts';
 import { addPagesOfLinks } from './link-pages/add-pages.ts';
-import type { ShownDomains } from './link-pages/admin-pages.ts';
+import type { ShownDomains } from './link-pages/domain-pages.ts';
 import { addFrontPage, type FrontPageOptions } from './pages/front-page.ts';
 import type { Site } from './pages/layout.ts';
 import { PageRoutes } from './pages/page-routes.ts';

@@ -1,30 +1,6 @@
 import type { Mysql } from '../mysql/mysql.ts';
-
-/**
- * - `uploading`: the file is not complete.
- * - `waiting`: a mapper will carry it out.
- * - `running`: one does, or did until it died.
- * - `done`, `failed`: it is over.
- */
-export type JobState = 'uploading' | 'waiting' | 'running' | 'done' | 'failed';
-
-/** An import of a file that was uploaded. */
-export interface ImportJob {
-  /** 32 hex digits. */
-  readonly id: string;
-  readonly userId: bigint;
-  readonly createdAt: Date;
-  /** JSON. */
-  readonly options: string;
-  /** Of the file. 0: it is still uploaded. */
-  readonly bytes: number;
-  readonly state: JobState;
-  /** JSON; null: nothing is known yet. */
-  readonly progress: string | null;
-  /** Why it failed, or waits. */
-  readonly reason: string | null;
-  readonly finishedAt: Date | null;
-}
+import { JOB_COLUMNS, toBytes, toJob, type ImportJob, type JobRow } from './import-job.ts';
+import { removePieces, sweepImportJobs, type ImportBounds } from './import-sweep.ts';
 
 /** Who carries out a job. */
 export interface Holding {
@@ -32,20 +8,16 @@ export interface Holding {
   readonly holder: string;
 }
 
-interface JobRow {
-  readonly job_id: Buffer;
-  readonly user_id: string;
-  readonly created_at: Date;
-  readonly options: string;
-  readonly bytes: number | string;
-  readonly state: JobState;
-  readonly progress: string | null;
-  readonly reason: string | null;
-  readonly finished_at: Date | null;
+/** Which imports are listed. */
+export interface ImportList {
+  readonly userId: bigint;
+  /** Undefined: whether or not. */
+  readonly isOver: boolean | undefined;
+  /** The last job of the page before. */
+  readonly before: Pick<ImportJob, 'createdAt' | 'id'> | undefined;
+  readonly limit: number;
 }
 
-const COLUMNS = `job_id, CAST(user_id AS CHAR) AS user_id, created_at, options, bytes, state, progress, reason,
-  finished_at`;
 /** A holder that is slower than this is given up. It may still work: each of its steps may happen twice. */
 const HELD_SECONDS = 30;
 /** An import of an account that is gone would make links for nobody. One of a disabled account waits. */
@@ -54,12 +26,11 @@ const HAS_ACTIVE_USER = `EXISTS (SELECT 1 FROM users WHERE users.user_id = impor
 /** An attempt that waits for a store, or stops with its process, does not count. */
 const MAX_ATTEMPTS = 3;
 const MAX_REASON_CHARACTERS = 1_000;
-/** How long an uploaded file of links is kept. */
-export const IMPORTS_KEPT_MS = 7 * 86_400_000;
+/** How long an uploaded file of links is kept, and its report with it. */
+export const IMPORT_FILES_KEPT_MS = 7 * 86_400_000;
 /** Of a file. The last one is shorter. */
 export const PIECE_BYTES = 2 ** 20;
-/** Removed by one statement. */
-const PIECES_AT_ONCE = 8;
+const ENDED = "('done', 'failed')";
 
 /**
  * Uploaded files of links. All methods may throw StoreUnavailableError, those that write OutcomeUnknownError.
@@ -89,7 +60,7 @@ export class ImportJobs {
       "UPDATE import_jobs SET state = 'failed', reason = ?, finished_at = UTC_TIMESTAMP(3) WHERE job_id = ? AND state = 'uploading'",
       [reason, toBytes(id)],
     );
-    while (await this.#removePieces(toBytes(id)));
+    while (await removePieces(this.#db, toBytes(id)));
   }
 
   /** @returns false when the upload is over: it took too long, or its account is gone */
@@ -118,17 +89,18 @@ export class ImportJobs {
       `SELECT CAST(COALESCE(SUM(IF(bytes > 0, bytes, ${PIECE_BYTES} *
            (SELECT COUNT(*) FROM import_pieces WHERE import_pieces.job_id = import_jobs.job_id))), 0) AS CHAR),
          MIN(created_at)
-       FROM import_jobs WHERE user_id = ?`,
+       FROM import_jobs WHERE user_id = ? AND file_removed_at IS NULL`,
       [userId],
     );
     return { bytes: Number(row?.[0] ?? 0), oldest: row?.[1] ?? null };
   }
 
-  /** Undefined: there is no such job, or it is over a week old. */
+  /** Undefined: there is no such job, or it was removed. */
   async find(id: string): Promise<ImportJob | undefined> {
-    const [row] = await this.#db.query<JobRow>(`SELECT ${COLUMNS} FROM import_jobs WHERE job_id = ?`, [
-      toBytes(id),
-    ]);
+    const [row] = await this.#db.query<JobRow>(
+      `SELECT ${JOB_COLUMNS} FROM import_jobs WHERE job_id = ? AND removed_at IS NULL`,
+      [toBytes(id)],
+    );
     return row && toJob(row);
   }
 
@@ -224,56 +196,44 @@ export class ImportJobs {
   }
 
   /**
-   * Removes a job with its file, some pieces at a time: an old one, one whose upload has ended
-   * half-way, or one whose account is gone.
-   * @param than jobs from before this time
-   * @param uploadsThan uploads from before this time
-   * @returns whether there may be more to remove
+   * Newest first: all of a user, or those that are or are not over.
+   * @param before undefined: from the newest on
    */
-  async removeOlder(than: Date, uploadsThan: Date): Promise<boolean> {
-    const [old] = await this.#db.queryArrays<[Buffer]>(
-      `SELECT job_id FROM import_jobs
-       WHERE created_at < ? OR (bytes = 0 AND (created_at < ? OR state = 'failed'))
-         OR NOT EXISTS (SELECT 1 FROM users WHERE users.user_id = import_jobs.user_id
-           AND deletion_asked_at IS NULL)
-       LIMIT 1`,
-      [than, uploadsThan],
+  async list({ userId, isOver, before, limit }: ImportList): Promise<ImportJob[]> {
+    const conditions = [
+      'user_id = ? AND removed_at IS NULL',
+      ...(isOver === undefined ? [] : [`state ${isOver ? 'IN' : 'NOT IN'} ${ENDED}`]),
+      ...(before === undefined ? [] : ['(created_at < ? OR (created_at = ? AND job_id < ?))']),
+    ];
+    const place = before && [before.createdAt, before.createdAt, toBytes(before.id)];
+    const rows = await this.#db.query<JobRow>(
+      `SELECT ${JOB_COLUMNS} FROM import_jobs WHERE ${conditions.join(' AND ')}
+       ORDER BY created_at DESC, job_id DESC LIMIT ?`,
+      [userId, ...(place ?? []), limit],
     );
-    if (old === undefined) return false;
-    // No piece comes behind the last one that is removed.
-    await this.#db.execute(
-      "UPDATE import_jobs SET state = 'failed' WHERE job_id = ? AND state = 'uploading'",
-      [old[0]],
+    return rows.map(toJob);
+  }
+
+  /**
+   * Takes a job that is over from the list of its user. A small file goes with it, a larger one with the next
+   * sweeps.
+   * @returns false when it is not over, or not there
+   */
+  async remove(id: string, userId: bigint): Promise<boolean> {
+    const job = toBytes(id);
+    const { affectedRows } = await this.#db.execute(
+      `UPDATE import_jobs SET removed_at = UTC_TIMESTAMP(3)
+       WHERE job_id = ? AND user_id = ? AND removed_at IS NULL AND state IN ${ENDED}`,
+      [job, userId],
     );
-    if (!(await this.#removePieces(old[0])))
-      await this.#db.execute('DELETE FROM import_jobs WHERE job_id = ?', [old[0]]);
+    if (affectedRows === 0) return false;
+    if (!(await removePieces(this.#db, job)))
+      await this.#db.execute('DELETE FROM import_jobs WHERE job_id = ?', [job]);
     return true;
   }
 
-  /** @returns whether there may be more */
-  async #removePieces(job: Buffer): Promise<boolean> {
-    const { affectedRows } = await this.#db.execute(
-      `DELETE FROM import_pieces WHERE job_id = ? LIMIT ${PIECES_AT_ONCE}`,
-      [job],
-    );
-    return affectedRows === PIECES_AT_ONCE;
+  /** Some of what {@link sweepImportJobs} removes. @returns whether there may be more */
+  async sweep(bounds: ImportBounds): Promise<boolean> {
+    return sweepImportJobs(this.#db, bounds);
   }
-}
-
-function toBytes(id: string): Buffer {
-  return Buffer.from(id, 'hex');
-}
-
-function toJob(row: JobRow): ImportJob {
-  return {
-    id: row.job_id.toString('hex'),
-    userId: BigInt(row.user_id),
-    createdAt: row.created_at,
-    options: row.options,
-    bytes: Number(row.bytes),
-    state: row.state,
-    progress: row.progress,
-    reason: row.reason,
-    finishedAt: row.finished_at,
-  };
 }

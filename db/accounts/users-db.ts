@@ -1,6 +1,7 @@
 import { openMysql } from '../mysql/mysql.ts';
 import { checkSchema } from '../mysql/schema-version.ts';
 import { ApiKeys } from './api-keys.ts';
+import { DomainBlocks } from './domain-blocks.ts';
 import { ImportJobs } from './import-jobs.ts';
 import { PasswordResets } from './password-resets.ts';
 import { Reports } from './reports.ts';
@@ -18,6 +19,7 @@ export interface UsersDb {
   readonly keys: ApiKeys;
   readonly resets: PasswordResets;
   readonly reports: Reports;
+  readonly domains: DomainBlocks;
   readonly salts: VisitorSalts;
   /** On connections of their own. */
   readonly imports: ImportJobs;
@@ -54,6 +56,7 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     keys: new ApiKeys(db),
     resets: new PasswordResets(db),
     reports: new Reports(db),
+    domains: new DomainBlocks(db),
     salts: new VisitorSalts(db),
     imports: new ImportJobs(forImports),
     webhooks: new Webhooks(forWebhooks),

@@ -16,6 +16,14 @@ export interface BatchId {
   readonly batch: number;
 }
 
+/** An import that has begun. */
+export interface BegunImport {
+  /** The time of its first beginning, also of an earlier run: what counts as now. */
+  readonly begunAt: Date;
+  /** How many characters of records end a batch. null: none do. An import has the same in each run. */
+  readonly batchCharacters: number | null;
+}
+
 /** A batch as it is stored. */
 export interface StoredBatch {
   /** JSON: the keys of links that had no code. */
@@ -40,8 +48,13 @@ export interface KeyHolder {
 export interface ImportsDb {
   readonly name: string;
   readonly slots: readonly number[];
-  /** Records that an import begins. @returns the time of its first beginning, also of an earlier run */
-  begin(importId: string, now: Date): Promise<Date>;
+  /**
+   * Records that an import begins, or begins again.
+   * @param first what holds for it when it has not begun before
+   */
+  begin(importId: string, first: BegunImport): Promise<BegunImport>;
+  /** An import that has begun, and was not forgotten since then. */
+  findBegun(importId: string): Promise<BegunImport | undefined>;
   findBatch(id: BatchId): Promise<StoredBatch | undefined>;
   /** @returns false when there is this batch already */
   insertBatch(id: BatchId, batch: StoredBatch): Promise<boolean>;
@@ -102,19 +115,23 @@ class MysqlImportsDb implements ImportsDb {
     });
   }
 
-  async begin(importId: string, now: Date): Promise<Date> {
-    const place = this.#placeOf(importId);
+  async begin(importId: string, first: BegunImport): Promise<BegunImport> {
+    // While it is used it is not forgotten.
     await this.#write(
-      `INSERT INTO imports (slot, import_id, begun_at) VALUES (?, ?, ?)
-       ON DUPLICATE KEY UPDATE begun_at = begun_at`,
-      [...place, now],
+      `INSERT INTO imports (slot, import_id, begun_at, used_at, batch_characters)
+       VALUES (?, ?, ?, UTC_TIMESTAMP(3), ?) ON DUPLICATE KEY UPDATE used_at = UTC_TIMESTAMP(3)`,
+      [...this.#placeOf(importId), first.begunAt, first.batchCharacters],
     );
-    const [row] = await this.#db.query<{ begun_at: Date }>(
-      'SELECT begun_at FROM imports WHERE slot = ? AND import_id = ?',
-      place,
+    return (await this.findBegun(importId)) ?? first;
+  }
+
+  async findBegun(importId: string): Promise<BegunImport | undefined> {
+    const [row] = await this.#db.query<{ begun_at: Date; batch_characters: number | null }>(
+      'SELECT begun_at, batch_characters FROM imports WHERE slot = ? AND import_id = ?',
+      this.#placeOf(importId),
       { timeoutMs: this.#timeoutMs },
     );
-    return row?.begun_at ?? now;
+    return row && { begunAt: row.begun_at, batchCharacters: row.batch_characters };
   }
 
   async findBatch({ importId, batch }: BatchId): Promise<StoredBatch | undefined> {

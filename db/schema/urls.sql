@@ -113,7 +113,10 @@ CREATE TABLE `imports` (
   `slot` tinyint(3) unsigned NOT NULL COMMENT 'crc32(hex(import_id), in small letters) % 32',
   `import_id` binary(16) NOT NULL COMMENT 'hash of the file, its options and the owner',
   `begun_at` datetime(3) NOT NULL COMMENT 'stands for now, also when the import is repeated',
-  PRIMARY KEY (`slot`,`import_id`)
+  `used_at` datetime(3) NOT NULL DEFAULT current_timestamp(3) COMMENT 'when it began last',
+  `batch_characters` int(10) unsigned DEFAULT NULL COMMENT 'of records: then a batch ends; NULL: without such an end',
+  PRIMARY KEY (`slot`,`import_id`),
+  KEY `imports_used` (`used_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `jobs` (

@@ -13,6 +13,22 @@ CREATE TABLE `api_keys` (
   KEY `api_keys_user` (`user_id`,`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
+CREATE TABLE `blocked_domains` (
+  `domain` varchar(253) CHARACTER SET ascii COLLATE ascii_bin NOT NULL COMMENT 'with all names below it',
+  `block_id` bigint(20) unsigned NOT NULL COMMENT 'ordered by time',
+  `note` varchar(1000) DEFAULT NULL COMMENT 'why',
+  `blocked_by` bigint(20) unsigned NOT NULL COMMENT 'the administrator; the account may be gone',
+  `blocked_at` datetime(3) NOT NULL,
+  PRIMARY KEY (`domain`),
+  UNIQUE KEY `blocked_domains_id` (`block_id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
+CREATE TABLE `blocked_domains_version` (
+  `id` tinyint(3) unsigned NOT NULL COMMENT 'always 1',
+  `version` bigint(20) unsigned NOT NULL COMMENT 'rises with each change of blocked_domains',
+  PRIMARY KEY (`id`)
+) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
+
 CREATE TABLE `counter_marks` (
   `id` tinyint(3) unsigned NOT NULL COMMENT 'always 1',
   `reserved_to` bigint(20) unsigned NOT NULL COMMENT 'every id up to it belongs to some mapper, or is lost',
@@ -33,10 +49,13 @@ CREATE TABLE `import_jobs` (
   `attempts` tinyint(3) unsigned NOT NULL DEFAULT 0 COMMENT 'since more of it was done than ever before',
   `furthest` bigint(20) unsigned NOT NULL DEFAULT 0 COMMENT 'how many records were done',
   `finished_at` datetime(3) DEFAULT NULL,
+  `file_removed_at` datetime(3) DEFAULT NULL COMMENT 'since then there is no report',
+  `removed_at` datetime(3) DEFAULT NULL COMMENT 'its user has removed it: its file goes in pieces, then the row',
   PRIMARY KEY (`job_id`),
   KEY `import_jobs_user` (`user_id`,`created_at`),
   KEY `import_jobs_state` (`state`,`held_until`),
-  KEY `import_jobs_created` (`created_at`)
+  KEY `import_jobs_created` (`created_at`),
+  KEY `import_jobs_file` (`file_removed_at`,`created_at`)
 ) ENGINE=InnoDB DEFAULT CHARSET=utf8mb4 COLLATE=utf8mb4_unicode_ci;
 
 CREATE TABLE `import_pieces` (

@@ -139,10 +139,20 @@ export class DocsFiles {
     const type = Object.hasOwn(SWAGGER_FILES, name) ? SWAGGER_FILES[name] : undefined;
     if (type === undefined) return undefined;
     const bytes = await readFile(fileURLToPath(import.meta.resolve(`swagger-ui-dist/${name}`)));
-    const file = toFile(type, bytes, A_DAY);
+    const file = toFile(type, type === CSS ? inTextSizes(bytes.toString()) : bytes, A_DAY);
     this.#read.set(name, file);
     return file;
   }
+}
+
+const USUAL_PIXELS = 16;
+
+/** A style sheet whose texts are as large as the browser says. Swagger UI gives most of them pixels. */
+function inTextSizes(style: string): string {
+  return style.replaceAll(
+    /(font-size|line-height):([\d.]+)px/g,
+    (_, what, pixels) => `${what}:${Number(pixels) / USUAL_PIXELS}rem`,
+  );
 }
 
 /** A file that is answered as it is, with an entity tag over its bytes. */

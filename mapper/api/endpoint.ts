@@ -2,6 +2,7 @@ import type { IncomingHttpHeaders } from 'node:http';
 import type { z } from 'zod';
 import type { Accounts } from '../auth/accounts.ts';
 import type { Administration } from '../auth/administration.ts';
+import type { DomainBlocking } from '../auth/domain-blocking.ts';
 import type { Access } from '../auth/guard.ts';
 import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
@@ -40,6 +41,7 @@ export interface Services {
   readonly statistics: StatisticsService;
   readonly adminLinks: AdminLinks;
   readonly administration: Administration;
+  readonly domains: DomainBlocking;
   readonly webhooks: Webhooks;
 }
 

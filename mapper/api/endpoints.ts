@@ -1,6 +1,7 @@
 import { ADMIN_ENDPOINTS } from './admin-endpoints.ts';
 import { ADMIN_LINK_ENDPOINTS } from './admin-link-endpoints.ts';
 import { ACCOUNT_ENDPOINTS } from './account-endpoints.ts';
+import { DOMAIN_ENDPOINTS } from './domain-endpoints.ts';
 import { BULK_ENDPOINTS } from './bulk-endpoints.ts';
 import type { Endpoint } from './endpoint.ts';
 import { IMAGE_ENDPOINTS } from './image-endpoints.ts';
@@ -31,5 +32,6 @@ export const ENDPOINTS: readonly Endpoint[] = [
   ...WEBHOOK_ENDPOINTS,
   ...ADMIN_LINK_ENDPOINTS,
   ...ADMIN_ENDPOINTS,
+  ...DOMAIN_ENDPOINTS,
   ...ORPHAN_ENDPOINTS,
 ];

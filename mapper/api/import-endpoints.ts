@@ -4,6 +4,7 @@ import { isTimezone } from '../import/read-time.ts';
 import type { JobOptions } from '../import-jobs/job.ts';
 import { NDJSON, type DeclaredContents } from './content.ts';
 import { endpoint, type Endpoint } from './endpoint.ts';
+import { pageLimit } from './fields.ts';
 
 const FORMATS = ['auto', ...FORMAT_NAMES] as const;
 const ON_CONFLICT = ['skip', 'overwrite', 'error'] as const;
@@ -67,6 +68,7 @@ const importAnswer = z
       .meta({ description: 'how many records were not taken, by reason' }),
     notes: z.array(z.string()),
     reason: z.string().nullable().meta({ description: 'why it failed, or waits' }),
+    has_report: z.boolean().meta({ description: 'whether its report is kept' }),
   })
   .meta({ id: 'Import' });
 
@@ -86,6 +88,7 @@ const EXAMPLE = {
   refused: {},
   notes: [],
   reason: null,
+  has_report: true,
 } as const;
 
 const FILE = { means: 'a file of links, of at most 1 GiB' };
@@ -100,6 +103,27 @@ const bodies = {
 } satisfies DeclaredContents;
 
 const params = z.object({ import_id: z.string() });
+
+/** The import before which a page begins: when it was made, and its id. */
+const cursor = z
+  .string()
+  .transform((value, context) => {
+    const [, ms = '', id = ''] = /^(\d{1,15})\.([0-9a-f]{32})$/.exec(decode(value)) ?? [];
+    const before = { createdAt: new Date(Number(ms)), id };
+    if (id !== '' && formatPlace(before) === value) return before;
+    context.addIssue('must be the next_cursor of another page');
+    return z.NEVER;
+  })
+  .optional()
+  .meta({ description: 'the `next_cursor` of the page before' });
+
+function decode(value: string): string {
+  return Buffer.from(value, 'base64url').toString('latin1');
+}
+
+function formatPlace({ createdAt, id }: { readonly createdAt: Date; readonly id: string }): string {
+  return Buffer.from(`${createdAt.getTime()}.${id}`, 'latin1').toString('base64url');
+}
 
 export const IMPORT_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
@@ -121,6 +145,33 @@ export const IMPORT_ENDPOINTS: readonly Endpoint[] = [
     handle: async ({ imports }, { identity, query, stream }) => ({
       body: await imports.upload(identity, toOptions(query), stream),
     }),
+  }),
+  endpoint({
+    method: 'GET',
+    path: '/import',
+    name: 'listImports',
+    group: 'Imports',
+    summary: 'List your imports, newest first',
+    description: 'They are kept for 90 days, or as long as KEYMILL_KEEP_IMPORTS_DAYS says.',
+    access: 'links:read',
+    query: z.strictObject({
+      limit: pageLimit,
+      cursor,
+      state: choiceOf(['open', 'over'])
+        .optional()
+        .meta({ description: 'those that are done or have failed, or those that are not; absent: all' }),
+    }),
+    status: 200,
+    answer: z
+      .object({ items: z.array(importAnswer), next_cursor: z.string().nullable() })
+      .meta({ id: 'Imports' }),
+    exampleAnswer: { items: [{ ...EXAMPLE, refused: {}, notes: [] }], next_cursor: null },
+    means: 'A page of imports',
+    handle: async ({ imports }, { identity, query: { limit, cursor: before, state } }) => {
+      const isOver = state === undefined ? undefined : state === 'over';
+      const { items, next } = await imports.list(identity, { isOver, before, limit });
+      return { body: { items, next_cursor: next === undefined ? null : formatPlace(next) } };
+    },
   }),
   endpoint({
     method: 'GET',
@@ -159,5 +210,23 @@ export const IMPORT_ENDPOINTS: readonly Endpoint[] = [
     means: 'The records',
     problems: ['not-found', 'overloaded'],
     handle: async ({ imports }, { identity, params: { import_id: id } }) => imports.report(identity, id),
+  }),
+  endpoint({
+    method: 'DELETE',
+    path: '/import/{import_id}',
+    name: 'removeImport',
+    group: 'Imports',
+    summary: 'Remove an import that is over, with its report',
+    description:
+      'The links stay. What was stored is remembered, so the same file still makes no link twice. An import that is not over is left as it is (409).',
+    access: 'links:write',
+    params,
+    status: 204,
+    means: 'It is removed',
+    problems: ['not-found', 'import-not-over'],
+    handle: async ({ imports }, { identity, params: { import_id: id } }) => {
+      await imports.remove(identity, id);
+      return { body: undefined };
+    },
   }),
 ];

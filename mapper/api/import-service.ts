@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
-import { IMPORTS_KEPT_MS, PIECE_BYTES, type ImportJob } from '../../db/accounts/import-jobs.ts';
+import type { ImportJob } from '../../db/accounts/import-job.ts';
+import { IMPORT_FILES_KEPT_MS, PIECE_BYTES, type ImportList } from '../../db/accounts/import-jobs.ts';
 import type { Identity } from '../auth/identities.ts';
 import { Places } from '../bulk/places.ts';
 import type { BodyStream } from '../http/body-stream.ts';
@@ -12,6 +13,7 @@ import {
   type JobTools,
 } from '../import-jobs/job.ts';
 import { reportOf } from '../import-jobs/job-report.ts';
+import { toTold, type Outcome } from '../import/outcome.ts';
 import { NDJSON, type ContentReply } from './content.ts';
 import { inPieces } from './text-pieces.ts';
 
@@ -28,6 +30,12 @@ const MAX_KEPT_BYTES = 2 ** 31;
 
 /** Files that come at the same time fill the same room. */
 const PIECES_BETWEEN_LOOKS = 32;
+
+const NOT_OVER = {
+  uploading:
+    'This import is still uploaded. It can be removed when it is over; an upload that broke off is over within 6 hours.',
+  begun: 'This import is not over yet. Wait until its state is done or failed, and remove it then.',
+};
 
 const IS_ID = /^[0-9a-f]{32}$/;
 
@@ -48,7 +56,12 @@ export interface AnsweredImport {
   readonly refused: Record<string, number>;
   readonly notes: string[];
   readonly reason: string | null;
+  /** Whether its report is kept. */
+  readonly has_report: boolean;
 }
+
+/** Which of one's imports are listed. */
+export interface ListedImports extends Pick<ImportList, 'isOver' | 'before' | 'limit'> {}
 
 /** Takes files of links, and says what becomes of them. Any mapper carries them out. */
 export class ImportService {
@@ -98,14 +111,38 @@ export class ImportService {
     }
   }
 
+  /** Newest first. @returns `next` the last of the page, if there are further ones */
+  async list(
+    { userId }: Identity,
+    wanted: ListedImports,
+  ): Promise<{ readonly items: AnsweredImport[]; readonly next: ImportList['before'] }> {
+    const limit = wanted.limit + 1;
+    const jobs = await this.#tools.ask(async (all) => all.list({ ...wanted, userId, limit }));
+    const shown = jobs.slice(0, wanted.limit);
+    return { items: shown.map(toAnswer), next: jobs.length < limit ? undefined : shown.at(-1) };
+  }
+
+  /** Takes an import that is over from the list, with its report. @throws Problem 404, 409 it is not over */
+  async remove({ userId }: Identity, id: string): Promise<void> {
+    await this.#find(userId, id);
+    if (await this.#tools.ask(async (jobs) => jobs.remove(id, userId))) return;
+    // It is not over, or another request has removed it.
+    const { state } = await this.#find(userId, id);
+    throw new Problem('import-not-over', { detail: NOT_OVER[state === 'uploading' ? state : 'begun'] });
+  }
+
   /** @throws Problem 404 an unknown one, or another's */
   async get({ userId }: Identity, id: string): Promise<AnsweredImport> {
     return toAnswer(await this.#find(userId, id));
   }
 
-  /** What has become of each record so far. @throws Problem 404 */
+  /** What has become of each record so far. @throws Problem 404 also when the report is not kept any more */
   async report({ userId }: Identity, id: string): Promise<ContentReply> {
     const job = await this.#find(userId, id);
+    if (!hasReport(job))
+      throw new Problem('not-found', {
+        detail: 'The report of this import was kept for a week, and is gone.',
+      });
     return {
       type: NDJSON,
       content: this.#write(job),
@@ -129,7 +166,7 @@ export class ImportService {
   async #requireRoom(userId: bigint, bytes: number): Promise<void> {
     const kept = await this.#tools.ask(async (jobs) => jobs.sumKept(userId));
     if (kept.bytes + bytes <= this.#maxKeptBytes) return;
-    const roomAt = new Date((kept.oldest?.getTime() ?? Date.now()) + IMPORTS_KEPT_MS);
+    const roomAt = new Date((kept.oldest?.getTime() ?? Date.now()) + IMPORT_FILES_KEPT_MS);
     const seconds = Math.max(60, Math.ceil((roomAt.getTime() - Date.now()) / 1_000));
     throw new Problem('overloaded', {
       detail: `Your files of the last week have ${kept.bytes} bytes, of ${this.#maxKeptBytes} at most. The oldest goes at ${roomAt.toISOString()}.`,
@@ -160,14 +197,14 @@ export class ImportService {
     const isId = IS_ID.test(id);
     const job = isId ? await this.#tools.ask(async (jobs) => jobs.find(id)) : undefined;
     if (job === undefined || job.userId !== userId)
-      throw new Problem('not-found', { detail: 'There is no such import, or it is over a week old.' });
+      throw new Problem('not-found', { detail: 'There is no such import, or it was removed.' });
     return job;
   }
 }
 
 /** One at a time: a batch may be far longer than what is sent together. */
-function* linesOf(outcomes: readonly unknown[]): Generator<string> {
-  for (const outcome of outcomes) yield `${JSON.stringify(outcome)}\n`;
+function* linesOf(outcomes: readonly Outcome[]): Generator<string> {
+  for (const outcome of outcomes) yield `${JSON.stringify(toTold(outcome))}\n`;
 }
 
 /** The same bytes in pieces of {@link PIECE_BYTES}, the last one shorter. */
@@ -192,6 +229,11 @@ function tooSlow(): Problem {
   return new Problem('incomplete', { detail: 'The file came too slowly, or the account was closed.' });
 }
 
+/** The report is made from the file. */
+function hasReport({ createdAt, fileRemovedAt }: ImportJob): boolean {
+  return fileRemovedAt === null && Date.now() < createdAt.getTime() + IMPORT_FILES_KEPT_MS;
+}
+
 function toAnswer(job: ImportJob): AnsweredImport {
   const { from, onConflict, isDryRun } = parseOptions(job.options);
   const { records, done, stored, overwritten, summary } = parseProgress(job.progress);
@@ -211,5 +253,6 @@ function toAnswer(job: ImportJob): AnsweredImport {
     refused: { ...summary?.refused },
     notes: [...(summary?.notes ?? [])],
     reason: job.reason,
+    has_report: hasReport(job),
   };
 }

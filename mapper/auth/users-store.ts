@@ -1,8 +1,9 @@
-import { IMPORTS_KEPT_MS, type ImportJobs } from '../../db/accounts/import-jobs.ts';
+import { IMPORT_FILES_KEPT_MS, type ImportJobs } from '../../db/accounts/import-jobs.ts';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import { isAboutStore, isContradiction, isOutage, QueueFullError } from '../../db/store-errors.ts';
 import { Breaker } from '../../runtime/breaker.ts';
 import { USERS_DB_BREAKER } from '../../runtime/config/breakers.ts';
+import { KEPT_IMPORT_DAYS } from '../../runtime/config/config.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { logBreaker } from '../../runtime/log-breaker.ts';
@@ -11,15 +12,18 @@ import { Problem } from '../http/problem.ts';
 export interface UsersStoreOptions {
   /** Undefined: this mapper has none. */
   readonly db: UsersDb | undefined;
+  /** How long imports stay in the list of their user. Default: {@link KEPT_IMPORT_DAYS}. */
+  readonly keptImportDays?: number | undefined;
   /** Monotonic milliseconds. */
   readonly now: () => number;
   readonly log: Log;
 }
 
+const DAY_MS = 86_400_000;
 /** How long a report is kept. */
-const REPORTS_MS = 90 * 86_400_000;
+const REPORTS_MS = 90 * DAY_MS;
 /** How long the outcome of a delivery to a webhook is kept. */
-const DELIVERIES_MS = 30 * 86_400_000;
+const DELIVERIES_MS = 30 * DAY_MS;
 
 /** How long an upload may take. */
 const UPLOADS_MS = 6 * 3_600_000;
@@ -37,14 +41,16 @@ const UNSUITABLE = 'The users database is not ready for this version: run "keymi
  */
 export class UsersStore {
   readonly #db: UsersDb | undefined;
+  readonly #keptImportsMs: number;
   readonly #log: Log;
   readonly #breaker: Breaker;
   /** Why a person must mend it; undefined when it fits. */
   #contradiction: string | undefined;
   #isVerified = false;
 
-  constructor({ db, now, log }: UsersStoreOptions) {
+  constructor({ db, keptImportDays = KEPT_IMPORT_DAYS, now, log }: UsersStoreOptions) {
     this.#db = db;
+    this.#keptImportsMs = keptImportDays * DAY_MS;
     this.#log = log;
     this.#breaker = new Breaker({
       ...USERS_DB_BREAKER,
@@ -68,7 +74,7 @@ export class UsersStore {
 
   /**
    * Removes what is over: sessions, password links, salts of visitors, reports, outcomes of deliveries to
-   * webhooks and files of imports, some at a time. Never rejects.
+   * webhooks, and imports with their files, some at a time. Never rejects.
    */
   async sweep(): Promise<void> {
     if (!this.isUp) return;
@@ -83,9 +89,11 @@ export class UsersStore {
   }
 
   async #sweepImports(nowMs: number): Promise<void> {
-    const [than, uploadsThan] = [new Date(nowMs - IMPORTS_KEPT_MS), new Date(nowMs - UPLOADS_MS)];
+    const before = (ms: number): Date => new Date(nowMs - ms);
+    const [jobs, files] = [before(this.#keptImportsMs), before(IMPORT_FILES_KEPT_MS)];
+    const bounds = { jobs, files, uploads: before(UPLOADS_MS) };
     for (let pieces = 0; pieces < MAX_IMPORT_PIECES; pieces += 1)
-      if ((await this.#db?.imports.removeOlder(than, uploadsThan)) !== true) return;
+      if ((await this.#db?.imports.sweep(bounds)) !== true) return;
   }
 
   /** Asks whether it answers and has our tables. Never rejects. */

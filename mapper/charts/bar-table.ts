@@ -1,5 +1,6 @@
 import { html, type Html } from '../http/html.ts';
 import { clicks, type Clicks } from './clicks.ts';
+import { hostName } from './host-name.ts';
 import { COLUMNS, numberCells } from './time-chart.ts';
 
 /** Clicks of one value: of visitors from a country, say. */
@@ -44,7 +45,7 @@ function rowOf({ label, humans, bots }: ValueItem, most: number): Html {
     high > 0 && html`<rect class="bots" x="${low}" width="${high}" height="1"/>`,
   ];
   const bar = html`<svg class="stripe" aria-hidden="true" viewBox="0 0 ${WIDTH} 1" preserveAspectRatio="none">${rects}</svg>`;
-  return html`<tr><th scope="row"><bdi>${label}</bdi>${bar}</th>${numberCells({ humans, bots })}</tr>`;
+  return html`<tr><th scope="row"><bdi>${label.includes(' ') ? label : hostName(label)}</bdi>${bar}</th>${numberCells({ humans, bots })}</tr>`;
 }
 
 function widthOf(count: number, most: number): number {

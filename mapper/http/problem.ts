@@ -91,6 +91,7 @@ export const PROBLEMS = {
   'too-slow': { status: 408, detail: 'The request took too long to arrive.' },
   'alias-taken': { status: 409, detail: 'The alias is taken.' },
   'email-taken': { status: 409, detail: 'There is an account with this email already.' },
+  'import-not-over': { status: 409, detail: 'This import is not over yet.' },
   'link-expired': { status: 410, detail: 'This link has expired.', headers: NO_STORE },
   'link-deleted': { status: 410, detail: 'This link was deleted.', headers: NO_STORE },
   'link-disabled': { status: 410, detail: 'This link is switched off.', headers: NO_STORE },

@@ -1,4 +1,4 @@
-import type { ImportJob } from '../../db/accounts/import-jobs.ts';
+import type { ImportJob } from '../../db/accounts/import-job.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { restAfter } from '../../runtime/pace.ts';
 import { pause } from '../../runtime/retry.ts';

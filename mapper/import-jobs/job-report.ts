@@ -1,4 +1,4 @@
-import type { ImportJob } from '../../db/accounts/import-jobs.ts';
+import type { ImportJob } from '../../db/accounts/import-job.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { slotOfImport } from '../../db/imports/imports-db.ts';
 import type { Outcome, TakenLink } from '../import/outcome.ts';
@@ -32,9 +32,11 @@ export async function* reportOf(
     return;
   }
   const { imports } = serverAt(tools.ports.servers, slotOfImport(importId));
-  const begunAt = await imports.begin(importId, new Date());
-  const reader = tools.createReader(options, { nowMs: begunAt.getTime() });
-  for await (const { number: batch, records } of batchesOf(reader.read(slices))) {
+  const begun = await imports.findBegun(importId);
+  if (begun === undefined) return;
+  const reader = tools.createReader(options, { nowMs: begun.begunAt.getTime() });
+  const batches = batchesOf(reader.read(slices), begun.batchCharacters);
+  for await (const { number: batch, records } of batches) {
     const links = records.filter((record): record is TakenLink => 'link' in record);
     if (batch === undefined || links.length === 0) {
       yield records;

@@ -81,7 +81,8 @@ export class JobRun {
     const confirm = async (): Promise<void> => this.#keep();
     const order = { importId, ownerId, onConflict, batchesAtOnce: 1, patienceMs: PATIENCE_MS, confirm };
     const run: LinkImportOptions = { ports: this.#tools.ports, order, signal: this.#signal };
-    const nowMs = (await beginImport(run)).getTime();
+    const begun = await beginImport(run);
+    const nowMs = begun.begunAt.getTime();
     const createReader = () => this.#tools.createReader(options, { nowMs });
     if (onConflict === 'error') {
       const taken = await findTakenCodes(createReader().read(this.#slices()), MAX_NAMED, run);
@@ -90,7 +91,7 @@ export class JobRun {
     const reader = createReader();
     const tally = new ImportTally(importId);
     try {
-      for await (const outcomes of importLinks(reader.read(this.#slices()), new Date(nowMs), run)) {
+      for await (const outcomes of importLinks(reader.read(this.#slices()), begun, run)) {
         tally.count(outcomes);
         const { stored, overwritten } = tally;
         this.#progress = { ...this.#progress, done: tally.records, stored, overwritten };

@@ -1,4 +1,5 @@
-import type { Holding, ImportJob, ImportJobs } from '../../db/accounts/import-jobs.ts';
+import type { ImportJob } from '../../db/accounts/import-job.ts';
+import type { Holding, ImportJobs } from '../../db/accounts/import-jobs.ts';
 import { parseJson } from '../../runtime/json.ts';
 import type { FormatName } from '../import/formats/format.ts';
 import type { LinkReader } from '../import/link-reader.ts';

@@ -1,7 +1,7 @@
 import type { Outcome, TakenLink } from '../import/outcome.ts';
-import { slotOfImport } from '../../db/imports/imports-db.ts';
+import { slotOfImport, type BegunImport } from '../../db/imports/imports-db.ts';
 import { BatchStore } from './batch-store.ts';
-import { batchesOf, inOrder } from './batches.ts';
+import { BATCH_CHARACTERS, batchesOf, inOrder } from './batches.ts';
 import { serverAt, type ImportOrder, type ImportPorts } from './ports.ts';
 import type { ImportOutcome } from './stored-outcome.ts';
 import { untilAnswered } from './until-answered.ts';
@@ -16,11 +16,12 @@ export interface LinkImportOptions {
   readonly signal: AbortSignal;
 }
 
-/** Begins an import. @returns the time of its first beginning: read the file with this as `nowMs` */
-export async function beginImport(options: LinkImportOptions): Promise<Date> {
+/** Begins an import, or begins it again: read the file with its `begunAt` as `nowMs`. */
+export async function beginImport(options: LinkImportOptions): Promise<BegunImport> {
   const { ports, order, signal } = options;
   const { imports } = serverAt(ports.servers, slotOfImport(order.importId));
-  const begin = async (): Promise<Date> => imports.begin(order.importId, new Date());
+  const first = { begunAt: new Date(), batchCharacters: BATCH_CHARACTERS };
+  const begin = async (): Promise<BegunImport> => imports.begin(order.importId, first);
   return untilAnswered(begin, { patienceMs: order.patienceMs, now: ports.now, signal });
 }
 
@@ -37,7 +38,7 @@ export async function beginImport(options: LinkImportOptions): Promise<Date> {
  */
 export async function* importLinks(
   outcomes: AsyncIterable<readonly Outcome[]>,
-  begunAt: Date,
+  { begunAt, batchCharacters }: BegunImport,
   options: LinkImportOptions,
 ): AsyncGenerator<readonly ImportOutcome[]> {
   const { ports, order, signal } = options;
@@ -46,7 +47,7 @@ export async function* importLinks(
   /** In the order of the file. */
   const running: RunningBatch[] = [];
   try {
-    for await (const { number: batch, records } of batchesOf(outcomes)) {
+    for await (const { number: batch, records } of batchesOf(outcomes, batchCharacters)) {
       signal.throwIfAborted();
       const links = records.filter((record): record is TakenLink => 'link' in record);
       const prepared =

@@ -6,7 +6,7 @@ import type { Outcome, Summary } from './outcome.ts';
 import { FieldNames, RecordFields } from './read-fields.ts';
 import { ReadingTally } from './reading-tally.ts';
 import { faultOf, type Fault } from './reasons.ts';
-import type { FileRecord } from './record.ts';
+import { charactersIn, type FileRecord } from './record.ts';
 import { RepeatedCodes } from './repeated-codes.ts';
 
 export interface ReadOptions extends ImportRules {
@@ -117,14 +117,17 @@ export class LinkReader {
       this.#tally.records += 1;
       const place = { line: record.line, row: this.#tally.records };
       if ('fault' in record) outcomes.push(this.#tally.refuse({ ...place, code: null, ...record.fault }));
-      else if (this.#options.isOnlyCounting !== true) this.#judgeFields(record.fields, place, outcomes);
+      else if (this.#options.isOnlyCounting !== true) {
+        const characters = charactersIn(record.fields);
+        this.#judgeFields(record.fields, { ...place, characters }, outcomes);
+      }
     }
     return outcomes;
   }
 
   #judgeFields(
     given: Readonly<Record<string, unknown>>,
-    place: { readonly line: number; readonly row: number },
+    place: { readonly line: number; readonly row: number; readonly characters: number },
     outcomes: Outcome[],
   ): void {
     const format = this.#detected?.format;

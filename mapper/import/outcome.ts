@@ -41,6 +41,8 @@ interface Place {
   readonly line: number;
   /** The number of the record, from 1. null: the fault is one of the file. */
   readonly row: number | null;
+  /** Of the values of the record. Absent: none could be read. Nobody is told of it. */
+  readonly characters?: number;
 }
 
 export interface TakenLink extends Place {
@@ -73,4 +75,10 @@ export interface Summary {
   readonly left_out: Readonly<Record<string, number>>;
   /** What concerns the file as a whole. */
   readonly notes: readonly string[];
+}
+
+/** What is told of a record to those who import it. */
+export function toTold(outcome: Outcome): object {
+  // JSON leaves it out.
+  return { ...outcome, characters: undefined };
 }

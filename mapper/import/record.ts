@@ -25,3 +25,12 @@ export interface RecordReader {
  * more memory than a sound one. The longest target and all other fields are a tenth of it.
  */
 export const MAX_RECORD_CHARACTERS = 131_072;
+
+/** How many characters the texts in a value have. All other values of a record are short. */
+export function charactersIn(value: unknown): number {
+  if (typeof value === 'string') return value.length;
+  if (typeof value !== 'object' || value === null) return 0;
+  let characters = 0;
+  for (const part of Object.values(value)) characters += charactersIn(part);
+  return characters;
+}

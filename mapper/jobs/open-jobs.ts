@@ -3,6 +3,7 @@ import { openMysql } from '../../db/mysql/mysql.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
 import { withDeadline } from '../../runtime/retry.ts';
+import { createImportsJob } from './imports-job.ts';
 import { startRestedJobs, type RestedJob } from './rested-jobs.ts';
 import { createStatisticsJobs } from './statistics-jobs.ts';
 
@@ -12,7 +13,7 @@ export interface OpenJobsOptions {
   };
   /** Whether each urls server takes writes, in the order of the configuration. */
   readonly servers: readonly { readonly isWritable: boolean }[];
-  /** Besides those of statistics. */
+  /** Besides those of statistics and imports. */
   readonly jobs?: readonly RestedJob[] | undefined;
   readonly log: Log;
 }
@@ -28,7 +29,7 @@ export function openJobs({ config, servers, jobs = [], log }: OpenJobsOptions): 
     openMysql(url, { name, connections: 2, canTransact: true, isolation: 'REPEATABLE READ' }),
   );
   const started = startRestedJobs({
-    jobs: [...createStatisticsJobs(config.jobs), ...jobs],
+    jobs: [...createStatisticsJobs(config.jobs), createImportsJob(config.jobs), ...jobs],
     servers: dbs.map((db, index) => ({
       name: db.name,
       db,

@@ -70,6 +70,17 @@ function entryOf(line: string): string {
   return (comment < 0 ? line : line.slice(0, comment)).trim();
 }
 
+const MAX_NAME_CHARACTERS = 253;
+
+/**
+ * A domain as somebody writes it, in the spelling of `URL.hostname`. `*.` before it means the same.
+ * @returns undefined when it is none
+ */
+export function parseDomain(text: string): string | undefined {
+  const name = nameOf(text.trim());
+  return name !== undefined && name.length <= MAX_NAME_CHARACTERS ? name : undefined;
+}
+
 const USUAL = /^(?:[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?\.)*[a-z0-9_](?:[a-z0-9_-]*[a-z0-9_])?$/;
 
 /** In the spelling of `URL.hostname`. Undefined: it is no domain. */

@@ -1,6 +1,7 @@
 import type { PageRoutes } from '../pages/page-routes.ts';
 import { addAdminLinkPages } from './admin-link-pages.ts';
-import { addAdminPages, type ShownDomains } from './admin-pages.ts';
+import { addAdminPages } from './admin-pages.ts';
+import { addDomainPages, type ShownDomains } from './domain-pages.ts';
 import { addImportPages } from './import-pages.ts';
 import { addLinkPages } from './link-pages.ts';
 import { addListPages } from './list-pages.ts';
@@ -15,5 +16,6 @@ export function addPagesOfLinks(pages: PageRoutes, domains: ShownDomains): void 
   addLinkPages(pages);
   addImportPages(pages);
   addAdminLinkPages(pages);
-  addAdminPages(pages, domains);
+  addAdminPages(pages);
+  addDomainPages(pages, domains);
 }

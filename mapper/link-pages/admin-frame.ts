@@ -1,7 +1,8 @@
 import { html, type Html, type HtmlValue } from '../http/html.ts';
-import type { Problem } from '../http/problem.ts';
+import { Problem } from '../http/problem.ts';
 import { notice, tabs } from '../pages/components.ts';
 import type { Page } from '../pages/layout.ts';
+import type { PageRequest } from '../pages/page-routes.ts';
 
 const TABS = [
   ['/admin/links', 'Links'],
@@ -62,4 +63,24 @@ export function pagesOf(
     ...(cursor !== undefined && { first: at({}) }),
     ...(nextCursor !== null && { next: at({ cursor: nextCursor }) }),
   };
+}
+
+/** A page of a list, as the API answers it. */
+export interface List<Item> {
+  readonly items: readonly Item[];
+  readonly next_cursor: string | null;
+}
+
+/** A page of a list, or what is wrong with what is looked for. @throws any other Problem */
+export async function listOf<Item>(
+  call: PageRequest['call'],
+  name: string,
+  query: Readonly<Record<string, string>>,
+): Promise<{ readonly list: List<Item>; readonly problem?: Problem }> {
+  try {
+    return { list: (await call(name, { query })).body as List<Item> };
+  } catch (error) {
+    if (!(error instanceof Problem) || error.status !== 422) throw error;
+    return { list: { items: [], next_cursor: null }, problem: error };
+  }
 }

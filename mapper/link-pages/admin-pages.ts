@@ -1,26 +1,10 @@
 import { clicks } from '../charts/clicks.ts';
 import { attributes, html, type Html } from '../http/html.ts';
 import { Problem } from '../http/problem.ts';
-import { button, facts, foreignText, moment, notice, pagination, table } from '../pages/components.ts';
+import { button, foreignText, moment, pagination, table } from '../pages/components.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
-import { adminPage, givenQuery, pagesOf, type AdminPage } from './admin-frame.ts';
+import { adminPage, givenQuery, listOf, pagesOf, type AdminPage, type List } from './admin-frame.ts';
 import { adminPathOfLink } from './paths.ts';
-
-/** The domains to which no link may point, as administrators see them. */
-export interface ShownDomains {
-  /** Whether there is a list. */
-  readonly isConfigured: boolean;
-  readonly size: number;
-  /** Whether the file could be read when it was last looked at. */
-  readonly isReadable: boolean;
-  /** Whether links to this host are blocked. @param host as in `URL.hostname` */
-  readonly isBlockedHost: (host: string) => boolean;
-}
-
-interface List<Item> {
-  readonly items: readonly Item[];
-  readonly next_cursor: string | null;
-}
 
 interface AdminUser {
   readonly user_id: string;
@@ -32,8 +16,8 @@ interface AdminUser {
 const ADMIN = { for: 'admin', isShared: true } as const;
 const ADMIN_ONLY = { for: 'admin' } as const;
 
-/** What only administrators see, without the links. */
-export function addAdminPages(pages: PageRoutes, domains: ShownDomains): void {
+/** What only administrators see, without the links and the domains. */
+export function addAdminPages(pages: PageRoutes): void {
   pages.get('/admin', ADMIN_ONLY, async () => Promise.resolve({ location: '/admin/links' }));
   pages.get('/admin/users', ADMIN, async (request) => usersPage(request));
   pages.post('/admin/users/:id', ADMIN, changeUser);
@@ -43,23 +27,6 @@ export function addAdminPages(pages: PageRoutes, domains: ShownDomains): void {
     return reportsPage(given, list, problem);
   });
   pages.get('/admin/orphans', ADMIN, orphansPage);
-  pages.get('/admin/domains', ADMIN_ONLY, async ({ query }) =>
-    Promise.resolve(domainsPage(domains, query.get('host')?.trim() ?? '')),
-  );
-}
-
-/** A page of a list, or what is wrong with what is looked for. @throws any other Problem */
-async function listOf<Item>(
-  call: PageRequest['call'],
-  name: string,
-  query: Readonly<Record<string, string>>,
-): Promise<{ readonly list: List<Item>; readonly problem?: Problem }> {
-  try {
-    return { list: (await call(name, { query })).body as List<Item> };
-  } catch (error) {
-    if (!(error instanceof Problem) || error.status !== 422) throw error;
-    return { list: { items: [], next_cursor: null }, problem: error };
-  }
 }
 
 async function usersPage(
@@ -213,39 +180,4 @@ function chooser(
   return html`<div class="field"><label for="field-${name}">${label}</label><select id="field-${name}" name="${name}">${choices.map(
     ([value, text]) => html`<option ${attributes({ value, selected: value === chosen })}>${text}</option>`,
   )}</select></div>`;
-}
-
-/** The list is a file of the operator: it is shown here, and changed there. */
-function domainsPage(
-  { isConfigured, size, isReadable, isBlockedHost }: ShownDomains,
-  asked: string,
-): ReturnType<typeof adminPage> {
-  const host = asked === '' ? undefined : URL.parse(`http://${asked.replace(/^https?:\/\//i, '')}`)?.hostname;
-  const answer =
-    host === undefined
-      ? asked !== '' && notice('fault', html`<p>This is no domain: ${foreignText(asked)}</p>`)
-      : notice(
-          'info',
-          html`<p>Links to ${foreignText(host)} are ${isBlockedHost(host) ? 'blocked' : 'allowed'}.</p>`,
-        );
-  return adminPage({
-    title: 'Blocked domains',
-    path: '/admin/domains',
-    content: html`${
-      isConfigured
-        ? facts([
-            ['Domains in the list', clicks(size)],
-            [
-              'File',
-              isReadable ? 'is read again when it changes' : 'cannot be read: the last list is in use',
-            ],
-          ])
-        : html`<p>There is no list. The setting KEYMILL_BLOCKED_DOMAINS names its file.</p>`
-    }
-<form method="get" action="/admin/domains" class="search">
-<div class="field"><label for="field-host">Is this domain blocked?</label><input id="field-host" name="host" value="${asked}" maxlength="253" placeholder="example.com" autocomplete="off"></div>${button(
-      'Ask',
-      { kind: 'plain' },
-    )}</form>${answer}`,
-  });
 }

@@ -1,11 +1,23 @@
 import type { AnsweredImport } from '../api/import-service.ts';
 import { clicks } from '../charts/clicks.ts';
 import { attributes, html, type Html, type HtmlValue } from '../http/html.ts';
-import { FORMAT_NAMES, type FormatName } from '../import/formats/format.ts';
+import { FORMAT_NAMES } from '../import/formats/format.ts';
 import { REASONS } from '../import/reasons.ts';
-import { button, buttonLink, card, facts, foreignText, moment, notice, table } from '../pages/components.ts';
+import {
+  button,
+  buttonLink,
+  card,
+  facts,
+  foreignText,
+  moment,
+  notice,
+  postButton,
+  table,
+} from '../pages/components.ts';
 import { checkbox, faultsOf, field, fileField, select, type FormState } from '../pages/form.ts';
 import type { Page } from '../pages/layout.ts';
+import { importList, isOver, type ListedImports } from './import-list.ts';
+import { FORMATS, STATE_SENTENCES } from './import-words.ts';
 
 const LABELS = {
   file: 'File',
@@ -18,26 +30,17 @@ const LABELS = {
   dry_run: 'Only try',
 } as const;
 
-const FORMATS: Readonly<Record<FormatName, string>> = {
-  csv: 'A table (CSV)',
-  ndjson: 'Keymill (NDJSON)',
-  yourls: 'YOURLS',
-  kutt: 'Kutt',
-  shlink: 'Shlink',
-  bitly: 'Bitly',
-  dub: 'Dub',
-  sink: 'Sink',
-  chhoto: 'Chhoto URL',
-  bookmarks: 'Bookmarks of a browser',
-};
-
-/** The form that takes a file of links. Its fields stand in front of the file: they are needed first. */
-export function importPage(state: FormState): Page {
+/**
+ * The form that takes a file of links, and the imports before. Its fields stand in front of the file: they
+ * are needed first.
+ */
+export function importPage(state: FormState, imports?: ListedImports, done?: string): Page {
   const label = (name: keyof typeof LABELS) => ({ name, label: LABELS[name], state });
   return {
     title: 'Import links',
     width: 'middle',
     content: html`<p class="trail"><a href="/urls">My links</a></p><h1>Import links</h1>
+${done !== undefined && notice('good', html`<p>${done}</p>`)}
 <div class="card"><p>A file of another shortener, a table, or an export of Keymill, of at most 1 GiB. A file that is imported again makes no link twice.</p>
 <form method="post" action="/import" enctype="multipart/form-data">${faultsOf(state, LABELS)}
 ${select({ ...label('from'), choices: [['auto', 'The file says it'], ...FORMAT_NAMES.map((name) => [name, FORMATS[name]] as const)] })}
@@ -63,7 +66,8 @@ ${field({ ...label('domain'), hint: 'empty: all' })}
 ${checkbox(label('rename'))}</div></details>
 ${checkbox({ ...label('dry_run'), hint: 'says what would be taken, and stores nothing' })}
 ${fileField({ ...label('file'), isRequired: true })}
-${button('Import')}</form></div>`,
+${button('Import')}</form></div>
+${imports !== undefined && importList(imports)}`,
   };
 }
 
@@ -74,28 +78,21 @@ export interface RefusedRecord {
   readonly message: string;
 }
 
-const STATES = {
-  uploading: 'is being uploaded',
-  waiting: 'waits for its turn',
-  running: 'is under way',
-  done: 'is done',
-  failed: 'has failed',
-} as const;
-
 /** How far an import is, and what became of its records. */
 export function importStatusPage(job: AnsweredImport, refused: readonly RefusedRecord[]): Page {
-  const isOver = job.state === 'done' || job.state === 'failed';
-  const title = `The import ${STATES[job.state]}`;
+  const isEnded = isOver(job);
+  const title = `The import ${STATE_SENTENCES[job.state]}`;
   return {
     title,
     width: 'middle',
     content: html`<p class="trail"><a href="/urls">My links</a> <a href="/import">Import</a></p><h1>${title}</h1>
 ${job.reason !== null && notice(job.state === 'failed' ? 'fault' : 'info', html`<p>${foreignText(job.reason)}</p>`)}
 ${job.dry_run && notice('info', html`<p>This was only tried: nothing is stored.</p>`)}
-${!isOver && progressOf(job)}
+${!isEnded && progressOf(job)}
 ${card('Numbers', numbersOf(job))}
 ${refusedCard(job, refused)}
-<p class="row">${buttonLink('/urls', 'My links', { kind: isOver ? 'main' : 'plain' })}${buttonLink(`/import/${job.id}/report`, 'Whole report (NDJSON)', { kind: 'plain' })}</p>`,
+<div class="row">${buttonLink('/urls', 'My links', { kind: isEnded ? 'main' : 'plain' })}${job.has_report && buttonLink(`/import/${job.id}/report`, 'Whole report (NDJSON)', { kind: 'plain' })}${isEnded && postButton(`/import/${job.id}/delete`, 'Delete this import', { kind: 'plain' })}</div>
+<p class="quiet">${job.has_report ? 'The report is kept for a week. ' : 'The report was kept for a week, and is gone. '}${isEnded && 'The links stay when the import is deleted.'}</p>`,
   };
 }
 

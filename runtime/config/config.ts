@@ -101,10 +101,17 @@ export interface MapperConfig extends ProcessConfig {
   readonly jobs: JobsConfig;
 }
 
+/** How long imports are remembered, where nothing else is configured. */
+export const KEPT_IMPORT_DAYS = 90;
+/** The report of an import is made from what is remembered, and is there for 7 days. */
+const MIN_KEPT_IMPORT_DAYS = 8;
+
 /** Work in the background on urls servers. */
 export interface JobsConfig {
   /** Days for which clicks are kept. Undefined: for ever. Totals of links always are. */
   readonly keptDays: number | undefined;
+  /** Days for which imports are remembered. Default: {@link KEPT_IMPORT_DAYS}. */
+  readonly keptImportDays?: number;
   /** How often a process looks for jobs that are due. */
   readonly pollMs: number;
 }
@@ -188,7 +195,11 @@ export function readMapperConfig(source?: Source): MapperConfig {
     webhooks: readWebhooks(env),
     blobs: readBlobs(env),
     images: readImages(env),
-    jobs: { keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined, pollMs: 30_000 },
+    jobs: {
+      keptDays: env.integer('KEEP_CLICKS_DAYS', 0, 0, 36_500) || undefined,
+      keptImportDays: env.integer('KEEP_IMPORTS_DAYS', KEPT_IMPORT_DAYS, MIN_KEPT_IMPORT_DAYS, 36_500),
+      pollMs: 30_000,
+    },
   };
   env.throwIfFaulty();
   return config;

@@ -290,6 +290,14 @@ export const VARIABLES = {
     default: '0',
     unit: 'days',
   },
+  KEEP_IMPORTS_DAYS: {
+    meaning:
+      'how long an import stays in the list of its user, and how long after its last use it is remembered which links a file has made; at least 8',
+    tradeOff:
+      'a shorter time takes less room; a file that is imported again later makes its links without a code twice',
+    default: '90',
+    unit: 'days',
+  },
 } as const satisfies Record<string, Variable>;
 
 export type VariableName = keyof typeof VARIABLES;

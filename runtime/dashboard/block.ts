@@ -1,4 +1,5 @@
 import { html, type Html } from './html.ts';
+import { age } from './words.ts';
 
 /** A part of the page that is sent again when it has changed, or only its rows where that is enough. */
 export interface Block {
@@ -104,7 +105,7 @@ export type State = 'good' | 'warn' | 'bad' | 'unknown';
 
 const SIGNS: Readonly<Record<State, string>> = { good: '●', warn: '▲', bad: '■', unknown: '○' };
 
-/** A time of day. The script of the page makes an age of it. @param since ISO 8601 UTC */
+/** A time of day. @param since ISO 8601 UTC */
 export function timeOf(since: string | number | null): Html {
   const ms = typeof since === 'number' ? since : Date.parse(since ?? '');
   if (Number.isNaN(ms)) return html`–`;
@@ -112,12 +113,11 @@ export function timeOf(since: string | number | null): Html {
   return html`<time datetime="${iso}">${clock(iso)}</time>`;
 }
 
-/** The same, for the script to make an age of: `4 min ago`. */
-export function ageOf(since: string | number | null): Html {
+/** How long ago that was: `4 min`. The script of the page keeps it up. @param nowMs since 1970 */
+export function ageOf(since: string | number | null, nowMs: number): Html {
   const ms = typeof since === 'number' ? since : Date.parse(since ?? '');
   if (Number.isNaN(ms)) return html`–`;
-  const iso = new Date(ms).toISOString();
-  return html`<time datetime="${iso}" data-age>${clock(iso)}</time>`;
+  return html`<time datetime="${new Date(ms).toISOString()}" data-age>${age(nowMs - ms)}</time>`;
 }
 
 /** Hours, minutes and seconds in UTC; before today with the date. */

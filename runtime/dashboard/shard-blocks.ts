@@ -59,7 +59,8 @@ export function shardsBlock(
                   ><span class="swatch c${colourOf(owner)}" aria-hidden="true"></span> ${owner}</span
                 >`,
           lock?.epoch ?? undefined,
-          ageOf(lock?.since ?? null),
+          // The block moves in the steps of its lanes, and need not be drawn more often.
+          ageOf(lock?.since ?? null, laneMs - LANE_STEP_MS),
           keysDb === undefined
             ? undefined
             : keysDb.claimed === null

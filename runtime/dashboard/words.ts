@@ -49,6 +49,15 @@ export function short(ms: number): string {
   return ms < 60_000 ? `${(ms / 1_000).toFixed(1)} s` : `${Math.round(ms / 60_000)} min`;
 }
 
+/** How long ago something was, as the page's script writes it: `4 s`, `12 min`, `3 h 5 min`, `2 days`. */
+export function age(ms: number): string {
+  const seconds = Math.max(0, Math.round(ms / 1_000));
+  if (seconds < 60) return `${seconds} s`;
+  if (seconds < 3_600) return `${Math.floor(seconds / 60)} min`;
+  if (seconds < 172_800) return `${Math.floor(seconds / 3_600)} h ${Math.floor((seconds % 3_600) / 60)} min`;
+  return `${Math.floor(seconds / 86_400)} days`;
+}
+
 /** `1 producer`, `3 producers`. */
 export function several(number: number, word: string): string {
   return `${count(number)} ${word}${number === 1 ? '' : 's'}`;

@@ -86,8 +86,8 @@ interface Storing extends Order {
 }
 
 async function store(terminal: Terminal, { file, options, report, survey, run }: Storing): Promise<void> {
-  const begunAt = await beginImport(run);
-  const createReader = () => file.createReader(begunAt.getTime());
+  const begun = await beginImport(run);
+  const createReader = () => file.createReader(begun.begunAt.getTime());
   const tally = new ImportTally(run.order.importId);
   if (options.onConflict === 'error') {
     const taken = await findTakenCodes(file.read(createReader()), MAX_LISTED, run);
@@ -103,7 +103,7 @@ async function store(terminal: Terminal, { file, options, report, survey, run }:
   const bar = startProgressBar(terminal, { what: 'storing', total, unit: 'records' });
   const reader = createReader();
   try {
-    for await (const outcomes of importLinks(file.read(reader), begunAt, run)) {
+    for await (const outcomes of importLinks(file.read(reader), begun, run)) {
       tally.count(outcomes);
       await map.add(outcomes);
       await report.add(outcomes);

@@ -1,6 +1,6 @@
 import { once } from 'node:events';
 import type { Writable } from 'node:stream';
-import type { Outcome, Summary } from '../../mapper/import/outcome.ts';
+import { toTold, type Outcome, type Summary } from '../../mapper/import/outcome.ts';
 import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
 import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
 import { visible } from '../../runtime/terminal/visible.ts';
@@ -23,7 +23,7 @@ export class JsonReport implements Report {
 
   async add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void> {
     const lines = outcomes.map((outcome) => {
-      const line = `${this.#separator}${JSON.stringify(outcome)}`;
+      const line = `${this.#separator}${JSON.stringify(toTold(outcome))}`;
       this.#separator = ',\n';
       return line;
     });

@@ -45,10 +45,21 @@ for (const setting of SETTINGS)
       await person.press(`Let in again: ${email}`);
       await person.hears('may come in again');
 
+      const shop = `shop-${setting.width}.example`;
       await person.follow('Blocked domains');
       await person.type('Is this domain blocked?', 'shop.example');
       await person.press('Ask');
       await person.sees('Links to shop.example are allowed.');
+      await person.type('Domain', 'no domain');
+      await person.press(/^Block$/);
+      await person.sees('must be a domain');
+      await person.type('Domain', shop);
+      await person.type('Why', 'It sells nothing.');
+      await person.press(/^Block$/);
+      await person.hears('The domain is blocked.');
+      await person.look('domain blocked', walked);
+      await person.press(`Unblock ${shop}`);
+      await person.hears('not in the list any more');
       await person.follow('Asked in vain');
       await person.choose('State', 'Expired');
       await person.press('Show');

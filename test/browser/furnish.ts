@@ -165,6 +165,12 @@ async function furnishAnew(site: Site): Promise<Furnished> {
     body: 'code,url,title\nimported-1,https://example.com/1,The first\nimported-2,no address,Wrong\n',
   });
   expect(imported.status, imported.text).to.equal(202);
+  const note = 'Phishing: it looks like the page of a bank. Three people have reported it.';
+  const blocked = await api.call('POST', '/admin/domains', {
+    cookie: adminCookie,
+    body: { domain: 'secure-login.bank-of-somewhere.example', note },
+  });
+  expect(blocked.status, blocked.text).to.equal(201);
   await api.call('POST', `/urls/${full}/report`, { body: { reason: 'It leads to a shop that cheats.' } });
   return {
     account,

@@ -7,8 +7,6 @@ export interface Place {
   readonly as: 'nobody' | 'owner' | 'admin';
   /** Default: 200. */
   readonly status?: number;
-  /** Its letters are as large as somebody else's style says; the browser makes the whole page larger. */
-  readonly hasFixedText?: true;
 }
 
 /** Every page for people. */
@@ -26,7 +24,7 @@ export function placesOf(found: Furnished): readonly Place[] {
     of('nobody', 'sign-up', '/signup'),
     of('nobody', 'unknown', '/nosuchkey', { status: 404 }),
     of('nobody', 'preview', `/${plain}+`),
-    of('nobody', 'api', '/docs', { hasFixedText: true }),
+    of('nobody', 'api', '/docs'),
     of('nobody', 'parts-of-pages', '/docs/style'),
     of('owner', 'front-owner', '/'),
     of('owner', 'links', '/urls'),

@@ -7,6 +7,9 @@ import { migrate } from '../../db/mysql/migrate.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 
+/** Nothing is over by its age. */
+const NEVER = { jobs: new Date(0), files: new Date(0), uploads: new Date(0) };
+
 describe('the jobs of imports in the users database', () => {
   let db: UsersDb;
   let sql: Connection;
@@ -96,13 +99,79 @@ describe('the jobs of imports in the users database', () => {
     await sql.execute("UPDATE import_jobs SET created_at = '2026-01-01' WHERE job_id = UNHEX(?)", [slow]);
     const account = (await db.imports.find(gone))?.userId ?? 0n;
     await db.users.askDeletion(account, { password: 'x', deleteLinks: false, now: new Date() });
-    while (await db.imports.removeOlder(new Date(0), new Date('2026-02-01')));
+    while (await db.imports.sweep({ ...NEVER, uploads: new Date('2026-02-01') }));
     for (const id of [slow, gone, broken]) {
       expect(await db.imports.addPiece(id, 1, Buffer.from('b'))).to.equal(false);
       expect(await db.imports.finishUpload(id, 2)).to.equal(false);
       const [pieces] = await sql.query('SELECT piece FROM import_pieces WHERE job_id = UNHEX(?)', [id]);
       expect(pieces).to.deep.equal([]);
     }
+  });
+
+  async function piecesOf(id: string): Promise<number> {
+    const [rows] = await sql.query('SELECT COUNT(*) AS pieces FROM import_pieces WHERE job_id = UNHEX(?)', [
+      id,
+    ]);
+    return (rows as [{ pieces: number }])[0].pieces;
+  }
+
+  /** A job with a file of so many short pieces. */
+  async function uploadPieces(userId: bigint, pieces: number): Promise<string> {
+    const id = await create(userId);
+    for (let piece = 0; piece < pieces; piece += 1) await db.imports.addPiece(id, piece, Buffer.from('a'));
+    await db.imports.finishUpload(id, pieces);
+    return id;
+  }
+
+  async function end(id: string): Promise<void> {
+    expect(await db.imports.claim('a')).to.equal(id);
+    await db.imports.end({ id, holder: 'a' }, { state: 'done', progress: '{}', reason: null });
+  }
+
+  it('stay in the list without their files, until they are old', async () => {
+    const user = await person();
+    const done = await uploadPieces(user, 20);
+    await end(done);
+    const waits = await uploadPieces(user, 1);
+    const later = new Date(Date.now() + 60_000);
+    let pieces = 0;
+    while (await db.imports.sweep({ ...NEVER, files: later })) {
+      const now = await piecesOf(done);
+      expect(pieces === 0 ? 20 : pieces - now).to.be.at.most(20);
+      pieces = now;
+    }
+    expect([await piecesOf(done), await piecesOf(waits)]).to.deep.equal([0, 0]);
+    const jobs = await db.imports.list({ userId: user, isOver: true, before: undefined, limit: 10 });
+    expect(jobs.map(({ id, state, reason }) => [id, state, reason])).to.have.deep.members([
+      [done, 'done', null],
+      [waits, 'failed', 'it did not end while its file was kept'],
+    ]);
+    for (const { fileRemovedAt } of jobs) expect(fileRemovedAt).to.be.instanceOf(Date);
+    expect(await db.imports.sumKept(user)).to.include({ bytes: 0 });
+    while (await db.imports.sweep({ ...NEVER, jobs: later }));
+    expect(await db.imports.find(done)).to.equal(undefined);
+  });
+
+  it('leave the list when their user removes them; large files go with the next sweeps', async () => {
+    const user = await person();
+    const [small, large] = [await uploadPieces(user, 2), await uploadPieces(user, 20)];
+    expect(await db.imports.remove(small, user)).to.equal(false);
+    for (const id of [small, large]) await end(id);
+    expect(await db.imports.remove(small, await person())).to.equal(false);
+    for (const id of [small, large]) {
+      expect(await db.imports.remove(id, user)).to.equal(true);
+      expect(await db.imports.remove(id, user)).to.equal(false);
+      expect(await db.imports.find(id)).to.equal(undefined);
+    }
+    expect(
+      await db.imports.list({ userId: user, isOver: undefined, before: undefined, limit: 9 }),
+    ).to.deep.equal([]);
+    expect([await piecesOf(small), await piecesOf(large)]).to.deep.equal([0, 12]);
+    // Its room is taken until it is gone.
+    expect(await db.imports.sumKept(user)).to.include({ bytes: 20 });
+    while (await db.imports.sweep(NEVER));
+    expect(await piecesOf(large)).to.equal(0);
+    expect(await db.imports.sumKept(user)).to.include({ bytes: 0 });
   });
 
   it('makes nobody wait who asks for an account', async () => {

@@ -64,6 +64,10 @@ describe('pages beside the API', () => {
       expect([file.status, file.headers['x-content-type-options']], address).to.deep.equal([200, 'nosniff']);
       expect(file.text.length).to.be.above(100);
     }
+    const style = (await get('/docs/swagger-ui.css')).text;
+    expect(style)
+      .to.include('font-size:0.875rem')
+      .and.not.match(/(?:font-size|line-height):[\d.]+px/);
     expect((await get('/docs/init.js')).text)
       .to.include('validatorUrl: null')
       .and.not.include('http');

@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { MAX_JSON_BYTES } from '../../../mapper/bulk/read-items.ts';
 import { MAX_BODY_BYTES } from '../../../mapper/http/limits.ts';
@@ -8,6 +9,7 @@ import type { Endpoint } from '../../../mapper/api/endpoint.ts';
 import { problemsOf } from '../../../mapper/api/problems-of.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
 import type { Answer } from '../client.ts';
+import { until } from '../../until.ts';
 import { SseClient } from '../live/sse-client.ts';
 import { pngThatClaims, randomPng } from '../images/pictures.ts';
 import { NO_LIMITS, type TestMapper, type World } from '../world.ts';
@@ -253,6 +255,14 @@ describe('every documented status', () => {
         await closed.stop();
       }
     },
+    'import-not-over': async (one) => {
+      const person = await people.person();
+      const id = randomBytes(16).toString('hex');
+      const options = JSON.stringify({ from: 'auto', onConflict: 'skip', isDryRun: false });
+      await people.db.imports.create({ id, userId: person.id, createdAt: new Date(), options });
+      const cookie = await people.session(person);
+      return api.call(one.method, one.path.replace('{import_id}', id), { cookie });
+    },
     'email-taken': async (one) => {
       const { email } = await people.person();
       return call(one, { body: { email, password: PASSWORD } });
@@ -345,6 +355,7 @@ describe('every documented status', () => {
         .replace('{key}', key)
         .replace('{import_id}', importId)
         .replace('{webhook_id}', webhookId)
+        .replace('{domain}', 'bank-login.example')
         .replace('{tag}', 'greetings');
     let password = PASSWORD;
     // The deletion of the account comes last.
@@ -364,6 +375,11 @@ describe('every documented status', () => {
         resetPassword: { token: token.text },
         deleteAccount: { password },
       };
+      if (name === 'removeImport')
+        await until('the import to be over', async () => {
+          const job = await people.db.imports.find(importId);
+          return job?.state === 'done' || job?.state === 'failed';
+        });
       const cookie = access === 'anyone' ? '' : await people.session(access === 'admin' ? admin : ana);
       if (answerTypes?.['text/event-stream'] !== undefined) {
         await beginStream(endpoint, toPath(path), cookie);

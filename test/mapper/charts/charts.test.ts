@@ -139,6 +139,19 @@ describe('a table with bars', () => {
     expectCleanHtml(html);
   });
 
+  it('breaks the name of a host before a dot, and no other text', () => {
+    const items = ['news.ycombinator.com', 'Direct, e.g. a mail', '<b>.x'].map((label) => ({
+      label,
+      humans: 1,
+      bots: 0,
+    }));
+    const html = barTable({ name: 'Sites', unit: 'Site', maxRows: 10, items });
+    expect(html)
+      .to.include('<bdi>news<wbr>.ycombinator<wbr>.com</bdi>')
+      .and.include('<bdi>Direct, e.g. a mail</bdi>')
+      .and.include('<bdi>&lt;b&gt;<wbr>.x</bdi>');
+  });
+
   it('puts the rare values together, so that no click is missing', () => {
     const items = Array.from({ length: 1_200 }, (_, at) => ({ label: `v${at}`, humans: 2, bots: 1 }));
     const html = barTable({ name: 'Sites', unit: 'Site', maxRows: 10, items });

@@ -1,6 +1,7 @@
 import { expect } from 'chai';
-import { LinkReader } from '../../../mapper/import/link-reader.ts';
-import { batchesOf, LINKS_IN_BATCH } from '../../../mapper/import-jobs/batches.ts';
+import { LinkReader, type ReadOptions } from '../../../mapper/import/link-reader.ts';
+import { BATCH_CHARACTERS, batchesOf, LINKS_IN_BATCH } from '../../../mapper/import-jobs/batches.ts';
+import { toTold } from '../../../mapper/import/outcome.ts';
 import { brief, OPTIONS, readAll } from '../import/reading.ts';
 
 function bitlink(codes: number, name: string): object {
@@ -8,9 +9,16 @@ function bitlink(codes: number, name: string): object {
   return { link: '', custom_bitlinks: custom, long_url: 'https://e.example/' };
 }
 
-async function batches(file: string): Promise<[number: number | undefined, records: number][]> {
+async function batches(
+  file: string,
+  options: { readonly characters?: number | null; readonly judgeTarget?: ReadOptions['judgeTarget'] } = {},
+): Promise<[number: number | undefined, records: number][]> {
+  const { characters = BATCH_CHARACTERS, judgeTarget } = options;
   const found: [number | undefined, number][] = [];
-  for await (const { number, records } of batchesOf(new LinkReader(OPTIONS).read([Buffer.from(file)])))
+  for await (const { number, records } of batchesOf(
+    new LinkReader({ ...OPTIONS, ...(judgeTarget && { judgeTarget }) }).read([Buffer.from(file)]),
+    characters,
+  ))
     found.push([number, records.length]);
   return found;
 }
@@ -42,7 +50,43 @@ describe('the batches of an import', () => {
       ]);
     const broken = Buffer.concat([Buffer.from('url\nhttps://e.example/\n'), Buffer.from([0xff])]);
     const found = [];
-    for await (const batch of batchesOf(new LinkReader(OPTIONS).read([broken]))) found.push(batch.number);
+    for await (const batch of batchesOf(new LinkReader(OPTIONS).read([broken]), null))
+      found.push(batch.number);
     expect(found).to.deep.equal([0, undefined]);
+  });
+
+  it('end earlier when records are long, at the same places whether links are taken or refused', async () => {
+    const target = `https://e.example/${'x'.repeat(1_900)}`;
+    const tags = Array.from({ length: 20 }, (_, i) => `${i}`.padStart(50, 't')).join('|');
+    const table = `url,code,title,tags\n${`${target},,${'T'.repeat(200)},${tags}\n`.repeat(900)}`;
+    const ofRecord = target.length + 200 + tags.length;
+    const full = Math.floor(BATCH_CHARACTERS / ofRecord);
+    const expected = [
+      [0, full],
+      [1, full],
+      [2, 900 - 2 * full],
+    ];
+    expect(await batches(table)).to.deep.equal(expected);
+    const judgeTarget = () => ({ ok: false, reason: 'points at a blocked domain' }) as const;
+    expect(await batches(table, { judgeTarget })).to.deep.equal(expected);
+    // An import that began without such an end keeps its batches.
+    expect(await batches(table, { characters: null })).to.deep.equal([[0, 900]]);
+  });
+
+  it('have one record that is longer than a batch', async () => {
+    const file = `url,comment\n${`https://e.example/,${'x'.repeat(100_000)}\n`.repeat(2)}https://e.example/,\n`;
+    expect(await batches(file, { characters: 1_000 })).to.deep.equal([
+      [0, 1],
+      [1, 1],
+      [2, 1],
+    ]);
+  });
+
+  it('say nothing of the length of records to those who import them', async () => {
+    const { outcomes } = await readAll('url\nhttps://e.example/\nnone\n');
+    for (const outcome of outcomes) {
+      expect(outcome).to.have.property('characters');
+      expect(JSON.stringify(toTold(outcome))).not.to.include('characters');
+    }
   });
 });

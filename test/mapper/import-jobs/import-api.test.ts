@@ -1,6 +1,8 @@
 import { randomBytes } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { expect } from 'chai';
+import type { ImportBounds } from '../../../db/accounts/import-sweep.ts';
+import { openMysql } from '../../../db/mysql/mysql.ts';
 import { ImportService } from '../../../mapper/api/import-service.ts';
 import type { Identity } from '../../../mapper/auth/identities.ts';
 import type { Problem } from '../../../mapper/http/problem.ts';
@@ -22,6 +24,12 @@ const OPTIONS: JobOptions = {
   onConflict: 'skip',
   isDryRun: false,
 };
+
+/** Nothing is over by its age that was created later. */
+function allBefore(ms: number): ImportBounds {
+  const at = new Date(ms);
+  return { jobs: at, files: at, uploads: at };
+}
 
 interface Said {
   readonly id: string;
@@ -209,7 +217,7 @@ describe('POST /import', () => {
     expect([problem.status, problem.message]).to.deep.equal([413, 'The file must not exceed 2000000 bytes.']);
     expect(await fixture.people.db.imports.countOpen(person.id)).to.equal(0);
     expect(await fixture.people.db.imports.sumKept(person.id)).to.include({ bytes: 0 });
-    expect(await fixture.people.db.imports.removeOlder(new Date(0), new Date(0))).to.equal(true);
+    expect(await fixture.people.db.imports.sweep(allBefore(0))).to.equal(true);
   });
 
   it('keeps at most so much of a user, and says when there is room again', async () => {
@@ -268,8 +276,109 @@ describe('POST /import', () => {
     await users.setDisabled(disabled.id, false, new Date());
     await until('it to be done', async () => (await imports.find(ids[1]))?.state === 'done');
     expect((await imports.find(ids[0]))?.state).to.equal('waiting');
-    expect(await imports.removeOlder(new Date(-1), new Date(-1))).to.equal(true);
+    expect(await imports.sweep(allBefore(-1))).to.equal(true);
     expect(await imports.find(ids[0])).to.equal(undefined);
+  });
+
+  interface List {
+    readonly items: readonly (Said & { readonly created_at: string })[];
+    readonly next_cursor: string | null;
+  }
+
+  async function list(who: { cookie: string }, query = ''): Promise<List> {
+    const answer = await api.call('GET', `/import${query}`, who);
+    expect(answer.status, answer.text).to.equal(200);
+    return answer.json() as unknown as List;
+  }
+
+  it('is listed, newest first and page by page, for its user', async () => {
+    const [who, other] = [await anna(), await anna()];
+    const { id } = await finish(who, await upload(who, 'url\nhttps://e.example/listed\n'));
+    const { imports } = fixture.people.db;
+    const { userId = 0n } = (await imports.find(id)) ?? {};
+    const ids = [id, randomBytes(16).toString('hex'), randomBytes(16).toString('hex')];
+    for (const [days, earlier] of ids.entries())
+      if (earlier !== id) {
+        const createdAt = new Date(Date.now() - days * 86_400_000);
+        await imports.create({ id: earlier, userId, createdAt, options: JSON.stringify(OPTIONS) });
+        await imports.abandon(earlier, 'it broke off');
+      }
+    const first = await list(who, '?limit=2');
+    expect(first.items.map((one) => one.id)).to.deep.equal(ids.slice(0, 2));
+    expect(first.items[0]).to.include({ state: 'done', stored: 1, records: 1 });
+    const second = await list(who, `?limit=2&cursor=${first.next_cursor}`);
+    expect([second.items.map((one) => one.id), second.next_cursor]).to.deep.equal([ids.slice(2), null]);
+    expect((await list(who, '?state=open')).items).to.deep.equal([]);
+    expect((await list(who, '?state=over')).items).to.have.length(3);
+    expect(await list(other)).to.deep.equal({ items: [], next_cursor: null });
+    for (const query of ['?cursor=none', `?cursor=${first.next_cursor}A`, '?limit=201', '?state=done'])
+      expect((await api.call('GET', `/import${query}`, who)).status, query).to.equal(422);
+  });
+
+  it('gives each import once of a page that ends between two of one millisecond', async () => {
+    const { id: userId } = await fixture.people.person();
+    const createdAt = new Date();
+    const ids = Array.from({ length: 3 }, () => randomBytes(16).toString('hex')).toSorted();
+    for (const id of ids)
+      await fixture.people.db.imports.create({ id, userId, createdAt, options: JSON.stringify(OPTIONS) });
+    const found: string[] = [];
+    let before: { createdAt: Date; id: string } | undefined;
+    for (let page = 0; page < 3; page += 1) {
+      const [job] = await fixture.people.db.imports.list({ userId, isOver: false, before, limit: 1 });
+      found.unshift(job?.id ?? '');
+      before = job;
+    }
+    expect(found).to.deep.equal(ids);
+  });
+
+  it('is removed by its user when it is over, with its report; its links stay', async () => {
+    const [who, other] = [await anna(), await anna()];
+    const text = 'url,code\nhttps://e.example/,removed-1\nhttps://e.example/keyless,\n';
+    const said = await finish(who, await upload(who, text));
+    const foreign = await api.call('DELETE', `/import/${said.id}`, other);
+    expect([foreign.status, problemKind(foreign)]).to.deep.equal([404, 'not-found']);
+    expect((await api.call('DELETE', `/import/${said.id}`, who)).status).to.equal(204);
+    for (const path of [`/import/${said.id}`, `/import/${said.id}/report`])
+      expect((await api.call('GET', path, who)).status, path).to.equal(404);
+    expect((await api.call('DELETE', `/import/${said.id}`, who)).status).to.equal(404);
+    expect((await list(who)).items).to.deep.equal([]);
+    expect((await api.call('GET', '/urls/removed-1', who)).status).to.equal(200);
+    // It is remembered what the file has made.
+    expect(await finish(who, await upload(who, text))).to.include({ stored: 2 });
+    const links = (await api.call('GET', '/urls?q=keyless', who)).json() as { items: unknown[] };
+    expect(links.items).to.have.length(1);
+  });
+
+  it('is not removed while it is not over, which says what to do', async () => {
+    const person = await fixture.people.person();
+    const id = randomBytes(16).toString('hex');
+    const { imports } = fixture.people.db;
+    await imports.create({ id, userId: person.id, createdAt: new Date(), options: JSON.stringify(OPTIONS) });
+    const who = { cookie: await fixture.people.session(person) };
+    const answer = await api.call('DELETE', `/import/${id}`, who);
+    expect([answer.status, problemKind(answer)]).to.deep.equal([409, 'import-not-over']);
+    expect(answer.json()['detail']).to.include('removed when it is over');
+    expect((await list(who, '?state=open')).items).to.have.length(1);
+    const { key } = await fixture.people.key(person, ['links:read']);
+    expect((await api.call('DELETE', `/import/${id}`, { key })).status).to.equal(403);
+    const headers = { origin: 'https://evil.example' };
+    expect((await api.call('DELETE', `/import/${id}`, { ...who, headers })).status).to.equal(403);
+  });
+
+  it('has no report when its file is over a week old, and says so', async () => {
+    const who = await anna();
+    const said = await finish(who, await upload(who, 'url\nhttps://e.example/old-report\n'));
+    await using users = openMysql(fixture.world.usersUrl, { name: 'users' });
+    await users.execute(
+      'UPDATE import_jobs SET created_at = created_at - INTERVAL 8 DAY WHERE job_id = UNHEX(?)',
+      [said.id],
+    );
+    expect((await list(who)).items[0]).to.deep.include({ id: said.id, has_report: false });
+    const answer = await api.call('GET', `/import/${said.id}/report`, who);
+    expect([answer.status, answer.json()['detail']]).to.deep.equal([
+      404,
+      'The report of this import was kept for a week, and is gone.',
+    ]);
   });
 
   it('refuses an empty body, and options that make no sense', async () => {

@@ -1,5 +1,6 @@
 import { expect } from 'chai';
-import type { ImportJob, ImportJobs } from '../../../db/accounts/import-jobs.ts';
+import type { ImportJob } from '../../../db/accounts/import-job.ts';
+import type { ImportJobs } from '../../../db/accounts/import-jobs.ts';
 import { ImportService } from '../../../mapper/api/import-service.ts';
 import type { Identity } from '../../../mapper/auth/identities.ts';
 import { openImportsDb, type ImportsDb } from '../../../db/imports/imports-db.ts';
@@ -54,6 +55,7 @@ describe('a job of an import', () => {
       progress: null,
       reason: null,
       finishedAt: null,
+      fileRemovedAt: null,
     };
     const keys = randomKeys(10);
     const state = {

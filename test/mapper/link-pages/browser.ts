@@ -99,10 +99,13 @@ function attributeOf(attributes: string, name: string): string {
 
 /** What people read of a page, without its tags. */
 export function wordsOf({ text }: Answer): string {
-  return attributeOf(` x="${text.replaceAll(/<[^>]*>/g, ' ').replaceAll('"', '&quot;')}"`, 'x').replaceAll(
-    /\s+/g,
-    ' ',
-  );
+  return attributeOf(
+    ` x="${text
+      .replaceAll('<wbr>', '')
+      .replaceAll(/<[^>]*>/g, ' ')
+      .replaceAll('"', '&quot;')}"`,
+    'x',
+  ).replaceAll(/\s+/g, ' ');
 }
 
 /** That no text of somebody has become code: the policy and the page allow none. */

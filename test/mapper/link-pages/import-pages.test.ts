@@ -1,3 +1,4 @@
+import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import type { AnsweredImport } from '../../../mapper/api/import-service.ts';
 import { Problem } from '../../../mapper/http/problem.ts';
@@ -100,6 +101,60 @@ describe('the pages of imports', () => {
     expect(fieldsOf(none, '/import')).to.have.any.keys('from');
   });
 
+  it('list imports, those under way first, with what became of them', async () => {
+    const person = await fixture.people.person();
+    const browser = new Browser(() => fixture.mapper.url, await fixture.people.session(person));
+    expect(wordsOf(await browser.get('/import'))).to.include('You have imported nothing yet.');
+    const { imports } = fixture.people.db;
+    const options = { from: 'kutt', onConflict: 'skip', isDryRun: false };
+    const ids = ['0', '1', '2'].map((digit) => digit.repeat(32)) as [string, string, string];
+    for (const [minutes, id] of ids.entries()) {
+      const createdAt = new Date(Date.UTC(2026, 10, 29, 8, 30 - minutes));
+      await imports.create({ id, userId: person.id, createdAt, options: JSON.stringify(options) });
+    }
+    // The oldest one is still uploaded.
+    for (const id of ids.slice(0, 2)) await imports.abandon(id, 'it broke off');
+    const page = await browser.get('/import');
+    expect(
+      [...page.text.matchAll(/<a href="\/import\/(\d)\1{31}"/g)].map(([, digit]) => digit),
+    ).to.deep.equal(['2', '0', '1']);
+    expect(wordsOf(page)).to.match(
+      /2026-11-29 08:28 UTC Kutt being uploaded 0 0 .*08:30 UTC Kutt failed Report 0 0 Delete/,
+    );
+    expect(page.text).not.to.include(`/import/${ids[2]}/delete`);
+    const deleted = await browser.post(`/import/${ids[0]}/delete`, {});
+    expect([deleted.status, deleted.headers.location]).to.deep.equal([303, '/import?done=deleted']);
+    const after = await browser.get('/import?done=deleted');
+    expect(wordsOf(after)).to.include('The import is deleted.').and.not.include('08:30 UTC');
+    const refused = await browser.post(`/import/${ids[2]}/delete`, {});
+    expect([refused.status, wordsOf(refused).includes('when it is over')]).to.deep.equal([409, true]);
+    const foreign = await browser.post(`/import/${ids[1]}/delete`, {}, { origin: 'https://evil.example' });
+    expect(foreign.status).to.equal(403);
+    expect((await (await newcomer()).post(`/import/${ids[1]}/delete`, {})).status).to.equal(404);
+  });
+
+  it('lead through a long list, and show the first page for an address of none', async () => {
+    const person = await fixture.people.person();
+    const browser = new Browser(() => fixture.mapper.url, await fixture.people.session(person));
+    const { imports } = fixture.people.db;
+    const options = JSON.stringify({ from: 'auto', onConflict: 'skip', isDryRun: false });
+    for (let i = 0; i < 21; i += 1) {
+      const id = randomBytes(16).toString('hex');
+      await imports.create({
+        id,
+        userId: person.id,
+        createdAt: new Date(Date.UTC(2026, 10, 1 + i)),
+        options,
+      });
+      await imports.abandon(id, 'it broke off');
+    }
+    const [, next = ''] =
+      /<a href="(\/import\?cursor=[^"]+)"/.exec((await browser.get('/import')).text) ?? [];
+    const second = wordsOf(await browser.get(next));
+    expect(second).to.include('2026-11-01').and.include('Newest').and.not.include('2026-11-02');
+    expect(wordsOf(await browser.get('/import?cursor=none'))).to.include('2026-11-21');
+  });
+
   it('never load themselves again; a script says how far it is', () => {
     const job = { ...RUNNING, records: 5_000, done: 1_200 };
     const { headers, content } = importStatusPage(job, []);
@@ -156,4 +211,5 @@ const RUNNING: AnsweredImport = {
   refused: { 'bad-target': 3 },
   notes: [],
   reason: null,
+  has_report: true,
 };

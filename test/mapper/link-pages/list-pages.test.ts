@@ -208,7 +208,7 @@ describe('pages with lists of links', () => {
     for (const [path, part] of [
       ['/admin/orphans', 'Nobody asked for such a key'],
       ['/admin/orphans?day=never', 'must be a day'],
-      ['/admin/domains', 'There is no list'],
+      ['/admin/domains', 'No administrator has blocked a domain.'],
       [`/admin/domains?host=${encodeURIComponent(EVIL)}`, 'This is no domain'],
       ['/admin/domains?host=example.com', 'Links to example.com are allowed'],
     ] as const) {
