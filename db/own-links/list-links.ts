@@ -34,8 +34,8 @@ interface Row extends Partial<LinkColumns> {
 /**
  * Looks at the next `count` places of a list. The places are one range of a primary key.
  *
- * The answer has a row for each link that matches: this process pays for rows, not for places. (With a row for
- * each place, 50 lists that found nothing made shortens wait for 85 ms.)
+ * The answer has a row for each link that matches: this process pays for rows, not for places. (With a row
+ * for each place, 50 lists that found nothing made shortens wait for 85 ms.)
  *
  * The slots and the end of the range are part of the same statement, so that they and the links are of the
  * same moment. They are rows of a union: joined to the links, they would double the work of the server. The

@@ -22,7 +22,7 @@ interface Run {
 }
 
 /** Changes that come together are told together. */
-const TOGETHER_MS = 100;
+const TOGETHER_MS = 200;
 const LINGER_MS = 5_000;
 
 /**
