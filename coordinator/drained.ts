@@ -2,7 +2,7 @@ import { isoNow } from '../runtime/clock.ts';
 import { isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
 import { drainedPath, PATHS } from './paths.ts';
-import { childrenOrNone } from './reading.ts';
+import { childrenOrNone, type NodeReads } from './reading.ts';
 import type { Session } from './session.ts';
 
 /**
@@ -38,6 +38,6 @@ export function watchDrained(
 }
 
 /** The ids of all drained members, running or not, sorted. */
-export async function readDrained(session: Session): Promise<string[]> {
+export async function readDrained(session: NodeReads): Promise<string[]> {
   return (await childrenOrNone(session, PATHS.drained)).sort();
 }

@@ -1,7 +1,7 @@
 import { randomUUID } from 'node:crypto';
 import { isCoordinationError } from './errors.ts';
 import { PATHS } from './paths.ts';
-import { readNode } from './reading.ts';
+import { readNode, type NodeReads } from './reading.ts';
 import type { Session } from './session.ts';
 
 /** This limits how often other processes can be first. */
@@ -15,7 +15,7 @@ const ID_SHAPE = /^[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
  * another id, because czxids of different ensembles cannot be compared.
  * @param onChange called once, when the id is next written or deleted
  */
-export async function readEnsembleId(session: Session, onChange?: () => void): Promise<string | undefined> {
+export async function readEnsembleId(session: NodeReads, onChange?: () => void): Promise<string | undefined> {
   const id = (await readNode(session, PATHS.ensemble, onChange))?.data ?? '';
   return ID_SHAPE.test(id) ? id : undefined;
 }

@@ -2,12 +2,12 @@ import { CoordinationError, isCoordinationError } from './errors.ts';
 import { parseLock, type LockHolder } from './lock-holder.ts';
 import { observe } from './observe.ts';
 import { lockPath, PATHS } from './paths.ts';
-import { childrenOrNone, readNode } from './reading.ts';
+import { childrenOrNone, readNode, type NodeReads } from './reading.ts';
 import type { Session } from './session.ts';
 
 /** Who holds which shard. A shard without an entry is free. Without `shards`: all shards. */
 export async function readLocks(
-  session: Session,
+  session: NodeReads,
   shards?: readonly string[],
   onChange?: () => void,
 ): Promise<Map<string, LockHolder>> {

@@ -1,7 +1,7 @@
 import { parseJson } from '../runtime/json.ts';
 import { CoordinationError, isCoordinationError } from './errors.ts';
 import { observe } from './observe.ts';
-import { childrenOrNone, readNode } from './reading.ts';
+import { childrenOrNone, readNode, type NodeReads } from './reading.ts';
 import type { Node, Session } from './session.ts';
 
 /** The owner of a persistent node. */
@@ -93,7 +93,7 @@ export function watchMembers<T>(
 
 /** Reads the members below `parentPath` once. A parent that does not exist has none. */
 export async function readMembers<T>(
-  session: Session,
+  session: NodeReads,
   parentPath: string,
   parse: (json: unknown) => T | undefined,
   onChange?: () => void,

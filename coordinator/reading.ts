@@ -1,12 +1,15 @@
 import { isCoordinationError } from './errors.ts';
 import type { Node, Session } from './session.ts';
 
+/** What reads nodes: a session, or what remembers the nodes of one. */
+export type NodeReads = Pick<Session, 'get' | 'exists' | 'children'>;
+
 /**
  * Names below `path`, none if it does not exist. `onChange` is called once, at the next change, its creation
  * included.
  */
 export async function childrenOrNone(
-  session: Session,
+  session: NodeReads,
   path: string,
   onChange?: () => void,
 ): Promise<string[]> {
@@ -25,7 +28,7 @@ export async function childrenOrNone(
  * and is read as empty.
  */
 export async function readNode(
-  session: Session,
+  session: NodeReads,
   path: string,
   onChange?: () => void,
 ): Promise<Node | undefined> {

@@ -11,6 +11,7 @@ import { observe } from '../observe.ts';
 import { Session } from '../session.ts';
 import { blockerEntries, refusedEntries, unheldEntries } from './alarms.ts';
 import { readCoordination, type Coordination } from './coordination.ts';
+import { KnownNodes } from './known-nodes.ts';
 import { lockEntries } from './lock-entries.ts';
 import { producerEntries } from './producer-entries.ts';
 import { askServers } from './zookeeper-servers.ts';
@@ -82,9 +83,11 @@ async function watchOne(
   const session = await Session.open({ connect, auth, timeoutMs, log: QUIET_LOG, signal, openTimeoutMs });
   using stack = new DisposableStack();
   try {
+    const nodes = stack.use(new KnownNodes(session));
     stack.use(
       observe(session, async (onChange) => {
-        const coordination = await readCoordination(session, onChange);
+        nodes.forgetOld();
+        const coordination = await readCoordination(nodes, onChange);
         if (!signal.aborted) tellState(coordination, null);
       }),
     );

@@ -4,7 +4,7 @@ import type { LockHolder } from '../lock-holder.ts';
 import { readLocks } from '../lock-view.ts';
 import { readMembers } from '../membership.ts';
 import { PATHS } from '../paths.ts';
-import type { Session } from '../session.ts';
+import type { NodeReads } from '../reading.ts';
 import { parseMapperMember, type MapperView } from './mapper-member.ts';
 import { parseProducerMember, type ProducerMember } from './producer-member.ts';
 
@@ -25,7 +25,7 @@ export interface Coordination {
  * Reads the state once.
  * @param onChange called when anything of it changes afterwards
  */
-export async function readCoordination(session: Session, onChange?: () => void): Promise<Coordination> {
+export async function readCoordination(session: NodeReads, onChange?: () => void): Promise<Coordination> {
   const [ensemble, locks, producers, mappers, drained] = await Promise.all([
     readEnsembleId(session, onChange),
     readLocks(session, undefined, onChange),

@@ -42,9 +42,8 @@ export async function lookAtPool(
     level = await pool.level({ timeoutMs });
     elapsedMs = monotonicMs() - startedMs;
     const head = hasHead ? await pool.head(HEAD_TEXTS) : [];
-    const epochs = await Promise.all(
-      keysDbs.map(async (keysDb) => ({ keysDb, epoch: (await pool.producerState(keysDb)).epoch })),
-    );
+    const states = keysDbs.length === 0 ? [] : await pool.producerStates(keysDbs);
+    const epochs = states.map(({ epoch }, at) => ({ keysDb: keysDbs[at] ?? '', epoch }));
     return { level, elapsedMs, problem: problemOfHead(pool.name, head, keyspace.length), epochs };
   } catch (error) {
     if (isContradiction(error)) return { level, elapsedMs, problem: messageOf(error), epochs: [] };

@@ -19,12 +19,14 @@ export interface LookedAtStores extends AsyncDisposable {
 }
 
 const POOLS_EVERY_MS = 500;
+/** Pools that are read in one round. More take turns: of 16, each is read every second. */
+const POOLS_AT_ONCE = 8;
 const POOL_MS = 600;
-/** What stands at the heads of the pools. */
+/** Every so many looks at a pool: what stands at its head. */
 const HEADS_EVERY = 4;
-/** The epochs in the pools, which seldom change. */
+/** The epochs in a pool, which seldom change. */
 const EPOCHS_EVERY = 20;
-/** 16 pools and 64 keys-dbs have 1,024 epochs, with three commands for each. So many are read in a round. */
+/** 16 pools and 64 keys-dbs have 1,024 epochs, with a command for each. So many are read in a round. */
 const EPOCHS_AT_ONCE = 16;
 const KEYS_DBS_EVERY_MS = 2_000;
 /** Keys-dbs that are read in one round. More take turns: of 64, each is read every 8 s. */
@@ -46,18 +48,28 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
       EPOCHS_EVERY,
       Math.ceil((stores.pools.length * shards.length) / EPOCHS_AT_ONCE),
     );
-    let round = 0;
+    const turns = new InTurn(POOLS_AT_ONCE);
+    const looks = new Map<string, number>();
+    let known = new Map<string, PoolSeen>();
     const read = async (now: Seen): Promise<Seen> => {
-      const pools = await Promise.all(stores.pools.map(async (pool, index) => look(pool, now, index)));
-      round += 1;
+      const due = turns.next(stores.pools.map(({ name }) => name));
+      const pools = await Promise.all(
+        stores.pools.map(
+          async (pool, index) =>
+            (due.has(pool.name) ? undefined : known.get(pool.name)) ?? look(pool, now, index),
+        ),
+      );
+      known = new Map(pools.map((pool) => [pool.name, pool]));
       return { pools };
     };
     const look = async (pool: Pool, now: Seen, index: number): Promise<PoolSeen> => {
       const { name } = pool;
+      const count = looks.get(name) ?? 0;
+      looks.set(name, count + 1);
       // All pools at once, but for the first time, would hold up the requests of this process.
-      const ownRound = Math.floor((index * epochsEvery) / stores.pools.length);
-      const isThorough = round === 0 || round % epochsEvery === ownRound;
-      const hasHead = isThorough || round % HEADS_EVERY === 0;
+      const ownLook = Math.floor((index * epochsEvery) / stores.pools.length);
+      const isThorough = count === 0 || count % epochsEvery === ownLook;
+      const hasHead = isThorough || count % HEADS_EVERY === 0;
       try {
         const { level, elapsedMs, problem, epochs } = await withDeadline(name, POOL_MS, async () =>
           lookAtPool(pool, {

@@ -17,7 +17,8 @@ export interface TagPiece {
 }
 
 /**
- * Counts the links of each tag of an owner, for the next `count` tags after `after`.
+ * Counts the links of each tag of an owner, for the next `count` tags after `after`. A union, because to join
+ * the slots to the tags takes the server twice as long.
  * @throws StoreUnavailableError: the read may be repeated
  */
 export async function countTags(
@@ -25,17 +26,16 @@ export async function countTags(
   { userId, after, count }: { userId: bigint; after: string | undefined; count: number },
   timeoutMs: number,
 ): Promise<TagPiece> {
-  const sql = `SELECT s.slots, CONVERT(t.tag USING utf8mb4), t.links
-    FROM (SELECT GROUP_CONCAT(slot) AS slots FROM slots WHERE owned = 1) s
-    LEFT JOIN (SELECT tag, COUNT(*) AS links FROM link_tags
-               WHERE user_id = ? AND is_deleted = 0 ${after === undefined ? '' : 'AND tag > ?'}
-               GROUP BY tag ORDER BY tag LIMIT ?) t ON TRUE`;
+  const sql = `SELECT GROUP_CONCAT(slot), NULL, NULL FROM slots WHERE owned = 1
+    UNION ALL (SELECT NULL, CONVERT(tag USING utf8mb4), COUNT(*) FROM link_tags
+      WHERE user_id = ? AND is_deleted = 0 ${after === undefined ? '' : 'AND tag > ?'}
+      GROUP BY tag ORDER BY tag LIMIT ?)`;
   const params = after === undefined ? [userId, count] : [userId, after, count];
-  const rows = await db.queryArrays<[string | null, string | null, number | null]>(sql, params, {
+  const rows = await db.queryArrays<[string | null, string | null, number | string | null]>(sql, params, {
     timeoutMs,
   });
   return {
-    slots: (rows[0]?.[0] ?? '').split(',').filter(Boolean).map(Number),
+    slots: rows.flatMap(([slots]) => (slots ?? '').split(',').filter(Boolean).map(Number)),
     tags: rows.flatMap(([, tag, links]) => (tag === null ? [] : [{ tag, links: Number(links) }])),
   };
 }

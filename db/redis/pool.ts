@@ -56,6 +56,8 @@ export interface Pool extends AsyncDisposable {
    * epoch was raised since this Redis was empty.
    */
   producerState(keysDb: string): Promise<ProducerState>;
+  /** The same of several keys-dbs, in their order, read together. */
+  producerStates(keysDbs: readonly string[]): Promise<ProducerState[]>;
   /**
    * Moves seq from the value just read over parts recorded as lost. False when a later reign or another seq
    * is stored.
@@ -179,12 +181,17 @@ class RedisPool implements Pool {
   }
 
   async producerState(keysDb: string): Promise<ProducerState> {
-    const state = producerKey(keysDb);
-    const [fields, incarnation] = await this.#ask([
-      ['HMGET', [state, 'epoch', 'seq', 'claimed_to']],
-      ['GET', [INCARNATION_KEY]],
-    ]);
-    return parseProducerState(fields, incarnation, { store: this.name, state });
+    const [state] = await this.producerStates([keysDb]);
+    return state as ProducerState;
+  }
+
+  async producerStates(keysDbs: readonly string[]): Promise<ProducerState[]> {
+    const states = keysDbs.map(producerKey);
+    const read = states.map((state): [string, string[]] => ['HMGET', [state, 'epoch', 'seq', 'claimed_to']]);
+    const [incarnation, ...fields] = await this.#ask([['GET', [INCARNATION_KEY]], ...read]);
+    return states.map((state, at) =>
+      parseProducerState(fields[at], incarnation, { store: this.name, state }),
+    );
   }
 
   async skipTo(skip: { keysDb: string; epoch: number; fromSeq: number; toSeq: number }): Promise<boolean> {

@@ -52,6 +52,8 @@ interface ValuesAsked {
   readonly range: DayRange;
   /** The most values of each. */
   readonly of: readonly (readonly [Dimension, number])[];
+  /** Nobody looks at values or visitors without a click. Most links are not followed in most periods. */
+  readonly needsClicks?: boolean;
 }
 
 /** A period, as it is asked about by time and by values, and by which values. */
@@ -93,7 +95,8 @@ export class Statistics {
   /** All charts at once. Each by itself would look for the link, its clicks and its visitors again. */
   async chartsOfLink(link: AskedLink, question: ChartsQuestion): Promise<Asking<ClickCharts>> {
     const of = question.dimensions.map((dimension) => [dimension, MAX_VALUES] as const);
-    const part = await this.#readLink(link, question.time, { range: question.values.range, of });
+    const values = { range: question.values.range, of, needsClicks: true };
+    const part = await this.#readLink(link, question.time, values);
     return chartsOf(question, [part]);
   }
 
@@ -168,8 +171,12 @@ async function readPart(
       asked.of.map(([dimension, count]) => ({ dimension, count: count + 1, ...parts })),
     );
   };
+  const readTimes = async (): Promise<TimeCounts> => db.times(subject, range, hasHours ? 'hour' : 'day');
+  const first = asked.needsClicks === true ? await readTimes() : undefined;
+  if (first?.hours.length === 0 && first.days.length === 0)
+    return { times: first, visitors: 0, values: asked.of.map(() => NO_VALUES) };
   const [times, visitors, values] = await Promise.all([
-    db.times(subject, range, hasHours ? 'hour' : 'day'),
+    first ?? readTimes(),
     db.visitors(subject, utcDays),
     readValues(),
   ]);

@@ -22,7 +22,7 @@ interface Run {
 }
 
 /** Changes that come together are told together. */
-const TOGETHER_MS = 100;
+const TOGETHER_MS = 200;
 const LINGER_MS = 5_000;
 
 /**
@@ -33,6 +33,8 @@ export class Feed implements AsyncDisposable {
   readonly #options: FeedOptions;
   readonly #viewers = new Set<() => void>();
   #seen: Seen = {};
+  /** What ZooKeeper last said its id is; undefined: it has said nothing yet. */
+  #ensemble: string | null | undefined;
   #run: Run | undefined;
   #first: Promise<void> = Promise.resolve();
   #isClosed = false;
@@ -80,6 +82,7 @@ export class Feed implements AsyncDisposable {
   #start(): void {
     // What was read minutes ago is not shown as if it were of now.
     this.#seen = {};
+    this.#ensemble = undefined;
     const run: Run = { isOver: false, opening: Promise.resolve([]) };
     const tell = (part: Seen): void => {
       if (!run.isOver) this.#tell(part);
@@ -112,12 +115,33 @@ export class Feed implements AsyncDisposable {
   #tell(part: Seen): void {
     const before = this.#seen;
     this.#seen = { ...before, ...part };
-    this.#options.timeline.add(eventsOf(before, part, Date.now()));
+    const nowMs = Date.now();
+    this.#options.timeline.add([
+      ...eventsOf(before, part, nowMs),
+      ...ensembleEvents(this.#ensemble, part.cluster, nowMs),
+    ]);
+    if (part.cluster?.problem === null) this.#ensemble = part.cluster.ensemble;
     this.#telling ??= setTimeout(() => {
       this.#telling = undefined;
       for (const viewer of this.#viewers) viewer();
     }, TOGETHER_MS).unref();
   }
+}
+
+/** It may be wiped while it does not answer, so `before` is what it said last, however long ago. Pure. */
+function ensembleEvents(
+  before: string | null | undefined,
+  cluster: Seen['cluster'],
+  nowMs: number,
+): TimelineEvent[] {
+  if (cluster === undefined || cluster.problem !== null) return [];
+  const { ensemble } = cluster;
+  if (before === undefined || before === ensemble) return [];
+  return [
+    ensemble === null
+      ? storeEvent('wiped', 'ZooKeeper', 'has lost its ensemble id: it was wiped', nowMs)
+      : storeEvent('adopted', 'ZooKeeper', 'has a new ensemble id', nowMs),
+  ];
 }
 
 /** What has happened between the last look and this one. Pure. */
@@ -126,12 +150,6 @@ function eventsOf(before: Seen, { cluster, pools }: Seen, nowMs: number): Timeli
   if (cluster !== undefined && cluster.problem === null)
     events.push(...lockEvents(before.cluster?.locks, cluster.locks, nowMs));
   const old = before.cluster;
-  if (cluster !== undefined && old !== undefined && cluster.ensemble !== old.ensemble && old.problem === null)
-    events.push(
-      cluster.ensemble === null
-        ? storeEvent('wiped', 'ZooKeeper', 'has lost its ensemble id: it was wiped', nowMs)
-        : storeEvent('adopted', 'ZooKeeper', 'has a new ensemble id', nowMs),
-    );
   if ((cluster?.problem ?? null) !== (old?.problem ?? null) && cluster !== undefined && old !== undefined)
     events.push(
       cluster.problem === null

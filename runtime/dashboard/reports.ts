@@ -11,8 +11,8 @@ import { pollingSource, type Source } from './source.ts';
 import { parseEvents, type Timeline } from './timeline.ts';
 
 const EVERY_MS = 2_000;
-/** Members that are asked in one round. More take turns: 40 have a report each 5 s. */
-const AT_ONCE = 16;
+/** Members that are asked in one round. More take turns: 40 have a report each 10 s. */
+const AT_ONCE = 8;
 const FIRST_PAUSE_MS = 300;
 const ASK_MS = 800;
 /** Others name the members. In the first round they are waited for: a person may look only once. */
