@@ -7,8 +7,8 @@ const MIN_FILES_OF_A_LANE = 40;
 const WITH_BROWSER = 'test/browser/';
 /** How long they take together, with its start. */
 const BROWSER_S = 200;
-/** How many lanes most tests have. With two, two cores had nothing to do for more than half of the time. */
-const LANES = 3;
+/** How many lanes most tests have. With three, two cores were too busy at times for sessions of ZooKeeper. */
+const LANES = 2;
 /** They judge times, or a control that does: nothing runs beside them. */
 const MEASURING = ['test/bench/bench.test.ts', 'test/e2e/failover.test.ts'];
 /** They start whole clusters: two cores are not enough for these and the servers of the other tests. */

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { Redis } from 'ioredis';
 import { subscribeInvalidations, type Invalidations } from '../../db/redis/invalidation.ts';
@@ -8,6 +7,7 @@ import { createLog } from '../../runtime/log.ts';
 import { testRedis } from '../servers.ts';
 import { leastMs } from '../least-ms.ts';
 import { until } from '../until.ts';
+import { randomKey } from './urls-fixture.ts';
 import { startWire, through } from './wire.ts';
 
 const log = createLog('test', 'invalidation', 'silent');
@@ -58,10 +58,6 @@ describe('invalidation', () => {
       announce: async (keys) => subscription.announce(keys),
       [Symbol.asyncDispose]: async () => subscription[Symbol.asyncDispose](),
     };
-  }
-
-  function randomKey(): string {
-    return randomBytes(6).toString('base64url');
   }
 
   it('reaches every listener through every shard', async () => {

@@ -1,4 +1,3 @@
-import { randomBytes } from 'node:crypto';
 import { Redis } from 'ioredis';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { startMapper, type RunningMapper, type StartMapperOptions } from '../../mapper/mapper.ts';
@@ -6,6 +5,7 @@ import type { MapperConfig } from '../../runtime/config/config.ts';
 import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog, type Log } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
+import { randomKey } from '../db/urls-fixture.ts';
 import { migratedDatabase } from '../migrated-database.ts';
 import { testRedis } from '../servers.ts';
 
@@ -68,7 +68,7 @@ export const NO_LIMITS: MapperConfig['limits'] = {
 };
 
 export function randomKeys(count: number): string[] {
-  return Array.from({ length: count }, () => randomBytes(6).toString('base64url'));
+  return Array.from({ length: count }, randomKey);
 }
 
 /**

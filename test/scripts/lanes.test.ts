@@ -10,9 +10,9 @@ describe('the lanes of test files', () => {
     expect(phasesOf(all).flat(2).toSorted()).to.deep.equal(all);
   });
 
-  it('run most tests in three lanes, then clusters in two lanes, and at last what measures, alone', () => {
+  it('run most tests in two lanes, then clusters in two lanes, and at last what measures, alone', () => {
     const [most = [], clusters = [], measuring = []] = phasesOf(all);
-    expect([most.length, clusters.length]).to.deep.equal([3, 2]);
+    expect([most.length, clusters.length]).to.deep.equal([2, 2]);
     expect(measuring).to.deep.equal([['test/bench/bench.test.ts', 'test/e2e/failover.test.ts']]);
     expect(clusters[0]).to.deep.equal(['test/bench/against.test.ts', 'test/drills/short.test.ts']);
     expect(clusters[1]).to.include('test/e2e/up-and-down.test.ts').and.not.to.include(measuring[0]?.[1]);
