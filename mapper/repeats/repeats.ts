@@ -173,7 +173,8 @@ export class Repeats {
       keeping: { until: expiresAt },
       alias,
       ...this.#linkOf(asked),
-      judgeAsFirst: () => undefined,
+      // A link that has expired since the request came: so has the one that is asked for.
+      judgeAsFirst: () => this.#parse(request),
     });
     return outcome.answer === 'made' ? outcome : 'taken';
   }

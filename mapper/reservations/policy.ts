@@ -80,8 +80,8 @@ export type End =
  *    only while it is followed.
  * 3. If another request has bound the key, another key is put into the reservation, on condition that it
  *    still has the request id that was read. If the user chose the key, it is taken.
- * 4. A link that is followed no more, a reservation that has expired, and a key that has waited too long for
- *    its link, are replaced in the same way.
+ * 4. A link that is followed no more, a reservation that had expired when it was found, and a key that has
+ *    waited too long for its link, are replaced in the same way.
  *
  * Only what was read decides that a key is another's or a link is over. What a store does not tell changes
  * nothing: then the request fails, and never draws another key.
@@ -89,7 +89,8 @@ export type End =
 export function nextStep(question: Question, progress: Progress): Step {
   const { reservation } = progress;
   if (reservation === undefined) return { do: 'read' };
-  if (reservation === 'absent' || reservation.isExpired) return renewal(reservation, progress);
+  if (reservation === 'absent') return renewal(reservation, progress);
+  if (reservation.isExpired && !expiresWithLink(question, progress)) return renewal(reservation, progress);
   if (question.kind === 'idempotency' && isOtherBody(question.fingerprint, reservation.fingerprint))
     return end({ answer: 'other-body' });
   const { link } = progress;
@@ -184,6 +185,14 @@ function made(reservation: Reservation, progress: Progress): Step {
   const { key, requestId, createdAt, isFound } = reservation;
   const link = { key, requestId, createdAt, ...(isFound && { isFound }) };
   return end({ answer: 'made', link, isFirst: isFirst(reservation, progress) });
+}
+
+/**
+ * Whether this request has just written a reservation that expires with the link that is asked for. It is
+ * carried out: another one would have expired as well.
+ */
+function expiresWithLink({ kind }: Question, { reservation, candidate, isWritten }: Progress): boolean {
+  return kind === 'dedupe' && isWritten && isReserved(candidate, reservation);
 }
 
 /** A link that was found has the same request id for all who have found it. */

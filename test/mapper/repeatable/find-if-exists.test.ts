@@ -1,6 +1,5 @@
 import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
-import { until } from '../../until.ts';
 import { statusesOf } from '../both-paths.ts';
 import { sendRaw, type Answer } from '../client.ts';
 import { useApi } from '../api/use-api.ts';
@@ -125,17 +124,19 @@ describe('find_if_exists', () => {
   });
 
   it('judges an expiry in the past each time', async () => {
-    const fields = { long_url: newTarget(), expiration_date: new Date(Date.now() + 1_500).toISOString() };
-    const first = await find(fields);
-    await expectSame(first, await find(fields));
-    const late = await until('the link to expire', async () => {
-      const answer = await find(fields);
-      return answer.status !== 200 && answer;
-    });
-    expect([late.status, late.json()['errors']]).to.deep.equal([
-      422,
-      [{ field: 'expiration_date', reason: 'is in the past' }],
-    ]);
+    // Some ask at the very moment at which the store says for the first time that the link has expired.
+    const askUntilRefused = async (): Promise<void> => {
+      const fields = { long_url: newTarget(), expiration_date: new Date(Date.now() + 1_000).toISOString() };
+      const first = await find(fields);
+      await expectSame(first, await find(fields));
+      let answer = first;
+      while (answer.status === 200 || answer.status === 201) answer = await find(fields);
+      expect([answer.status, answer.json()['errors']], answer.text).to.deep.equal([
+        422,
+        [{ field: 'expiration_date', reason: 'is in the past' }],
+      ]);
+    };
+    await Promise.all(Array.from({ length: 8 }, askUntilRefused));
   });
 
   it('compares rules of links that nobody owns, and their passwords', async () => {

@@ -70,6 +70,11 @@ describe('the next step of a reservation', () => {
     [{ ...reserved('living') }, 'first r2', 'first r2', 'first r2'],
     [{ ...reserved('over') }, 'let-go bound', 'taken', 'first r2'],
     [{ ...reserved('others') }, 'let-go duplicate', 'taken', 'let-go duplicate'],
+    // It had expired when it was written, as had the link that is asked for.
+    [{ ...expired(reserved(undefined)) }, 'look r2', 'look r2', 'let-go unresolved'],
+    [{ ...expired(reserved('unbound')) }, 'bind r2', 'bind r2', 'let-go unresolved'],
+    [{ ...expired(reserved('living')) }, 'first r2', 'first r2', 'let-go bound'],
+    [{ ...expired(reserved('over')) }, 'let-go bound', 'taken', 'let-go bound'],
   ];
   for (const [known, ...steps] of table) {
     it(`knowing ${nameOf(known)}: ${[...new Set(steps)].join(', ')}`, () => {
@@ -151,6 +156,10 @@ describe('the link of a reserved key', () => {
 
 function reserved(link: LinkState | undefined): Progress {
   return { ...START, reservation: { ...STORED, ...IN_HAND }, link, candidate: IN_HAND, isWritten: true };
+}
+
+function expired(progress: Progress): Progress {
+  return { ...progress, reservation: { ...STORED, ...IN_HAND, isExpired: true } };
 }
 
 function nameOf({ reservation, link, candidate, isWritten }: Partial<Progress>): string {
