@@ -45,7 +45,8 @@ describe('a blob store on S3, under faults', function () {
     ({ server, bucket } = await testS3());
     wire = await startWire(server.endpoint);
     store = storeOn(server, bucket, { endpoint: `http://127.0.0.1:${wire.port}` });
-    direct = storeOn(server, bucket);
+    // Nothing is cut here, but a server that has just started may be slow.
+    direct = storeOn(server, bucket, {}, { ...TIMEOUTS, stallMs: 20_000 });
     await direct.prepare();
   });
   after(async () => {
@@ -230,7 +231,7 @@ describe('a blob store on S3, under faults', function () {
       ]) {
         const beganMs = performance.now();
         expect(await rejection(call())).to.be.instanceOf(StoreUnavailableError);
-        expect(performance.now() - beganMs).to.be.below(2_500);
+        expect(performance.now() - beganMs).to.be.below(5_000);
       }
       wire.heal();
     }
