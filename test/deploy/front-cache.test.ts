@@ -152,7 +152,7 @@ describe('the front cache', () => {
     expect(await ask('/images/Kxx')).to.deep.include({ status: 200, from: 'HIT' });
     expect(await refresh('/images/Kxx')).to.deep.include({ status: 410, from: 'BYPASS' });
     const ofPart = async () => ask('/images/Kxx', { headers: { Range: 'bytes=0-1' } });
-    // A refresh asks with HEAD: nginx answers that when it has the head, and keeps the answer when it has all.
+    // A refresh asks with HEAD: nginx answers when it has the head, and keeps the answer when it has all.
     await until('all of the refresh', async () => (await ofPart()).status === 410);
     const shown = Date.now() + 2_500;
     while (Date.now() < shown) expect(await ofPart()).to.include({ status: 410 });
