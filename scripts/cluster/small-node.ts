@@ -6,14 +6,14 @@ import { pathToFileURL } from 'node:url';
 import { REPOSITORY } from './run-dir.ts';
 
 /**
- * The young generation of V8 is 4 MB instead of 32, and V8 prefers small code and a small heap to the last
+ * The young generation of V8 is 2 MB instead of 32, and V8 prefers small code and a small heap to the last
  * bit of speed: 25 MB less at rest. Without its optimizing compilers it is 5 and 10 MB less: their program,
  * and the memory that they leave behind in pieces. A redirect then takes a quarter more time of a processor,
  * and a mapper still follows thousands of links in a second. The mapper itself looks for --optimize-for-size
  * (mapper/saves-memory.ts) and uses --expose-gc (mapper/tidying.ts).
  */
 export const SMALL_NODE_FLAGS = [
-  '--max-semi-space-size=2',
+  '--max-semi-space-size=1',
   '--optimize-for-size',
   '--no-turbofan',
   '--no-maglev',
