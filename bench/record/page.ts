@@ -70,7 +70,7 @@ function cellsOf(title: string, run: RecordedRun, compared: RecordedRun | Record
     ratio.toFixed(3),
     `${formatFigure(interval[0])} – ${formatFigure(interval[1])}`,
     goalOf({ ...run, goal }),
-    isPassed ? 'passed' : '**not passed**',
+    isPassed ? 'passed' : '**missed**',
   ];
 }
 

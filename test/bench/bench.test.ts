@@ -182,7 +182,7 @@ describe('keymill bench --into', () => {
     const text = renderFigures({ rows: { x: [{ ...passed, unit: 'requests/s', further: [nginx] }] } });
     expect(text).to.match(/^\| `x` \| .* \| passed \|$/m);
     expect(text).to.include(
-      '| `x` beside nginx | 7 requests/s | 0.700 | 0.6 – 0.8 | ratio at least 0.9 | **not passed** |',
+      '| `x` beside nginx | 7 requests/s | 0.700 | 0.6 – 0.8 | ratio at least 0.9 | **missed** |',
     );
     expect(text.replaceAll(/\s+/g, ' ')).to.include('Beside nginx: baseline 10 requests/s (an nginx).');
   });
