@@ -1,7 +1,8 @@
 import { expect } from 'chai';
 import { Feed } from '../../../runtime/dashboard/feed.ts';
-import type { ClusterSeen, Seen } from '../../../runtime/dashboard/seen.ts';
+import type { Seen } from '../../../runtime/dashboard/seen.ts';
 import { Timeline } from '../../../runtime/dashboard/timeline.ts';
+import { EMPTY_CLUSTER } from './empty-cluster.ts';
 
 const AWAY = 'the session is suspended';
 
@@ -20,18 +21,9 @@ async function kindsOf(...looks: [ensemble: string | null, problem: string | nul
   });
   using _ = feed.look();
   const tell = await opened;
-  for (const [ensemble, problem] of looks) tell({ cluster: { ...EMPTY, ensemble, problem } });
+  for (const [ensemble, problem] of looks) tell({ cluster: { ...EMPTY_CLUSTER, ensemble, problem } });
   return timeline.all().map(({ kind }) => kind);
 }
-
-const EMPTY: Omit<ClusterSeen, 'ensemble' | 'problem'> = {
-  locks: [],
-  producers: [],
-  mappers: [],
-  members: [],
-  watermarks: new Map(),
-  alarms: [],
-};
 
 describe('what a dashboard tells of ZooKeeper', () => {
   it('that it was wiped, and adopted', async () => {

@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import type { Block } from '../../../runtime/dashboard/block.ts';
 import { mappersBlock, producersBlock } from '../../../runtime/dashboard/member-blocks.ts';
 import type { Facts, MemberSeen, Seen } from '../../../runtime/dashboard/seen.ts';
+import { EMPTY_CLUSTER } from './empty-cluster.ts';
 
 const PRODUCER: Facts = {
   id: 'producer-1',
@@ -12,18 +13,7 @@ const PRODUCER: Facts = {
   hasZooKeeper: true,
   keySource: 'pools',
 };
-const NOBODY = {
-  cluster: {
-    problem: null,
-    ensemble: null,
-    locks: [],
-    producers: [],
-    mappers: [],
-    members: [],
-    watermarks: new Map(),
-    alarms: [],
-  },
-} satisfies Seen;
+const NOBODY = { cluster: EMPTY_CLUSTER } satisfies Seen;
 
 function textOf({ frame, rows }: Block): string {
   return frame(rows.map(({ html }) => html)).text;
