@@ -30,7 +30,7 @@ const REQUESTS = IS_LONG ? 10_000_000 : 100_000;
 const GET = 'GET /followed HTTP/1.1\r\nHost: x\r\n\r\n';
 
 describe('a mapper among many connections', function () {
-  this.timeout(IS_LONG ? 0 : 240_000);
+  this.timeout(IS_LONG ? 0 : 60_000);
   let world: World;
   let mapper: MapperProcess;
   let port: number;
@@ -93,7 +93,7 @@ describe('a mapper among many connections', function () {
       bytesBefore = bytes;
       return isSame;
     };
-    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 300_000 : 60_000, everyMs: 500 });
+    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 300_000 : 30_000, everyMs: 500 });
   }
 
   /** Connections of clients that the mapper has, by who serves them. */
@@ -107,7 +107,7 @@ describe('a mapper among many connections', function () {
     return { front: of('front'), node: of('node_http') };
   }
 
-  async function untilNoneIsLeft(): Promise<void> {
+  async function untilNoneIsLeft(timeoutMs: number): Promise<void> {
     let left = '';
     await until(
       'no connection to be left',
@@ -116,7 +116,7 @@ describe('a mapper among many connections', function () {
         left = `${front} at the front, ${node} at Node`;
         return front + node === 0;
       },
-      { timeoutMs: 60_000, everyMs: 100 },
+      { timeoutMs, everyMs: 100 },
     ).catch(() => undefined);
     expect(left).to.equal('0 at the front, 0 at Node');
   }
@@ -143,7 +143,7 @@ describe('a mapper among many connections', function () {
     expect(await pipeliners.bytes).to.be.greaterThan(1_000_000);
     expectQuick(tookMs, calm);
     rude[Symbol.dispose]();
-    await untilNoneIsLeft();
+    await untilNoneIsLeft(10_000);
   });
 
   it('keeps no connection and no memory of clients that come and go', async () => {
@@ -153,7 +153,7 @@ describe('a mapper among many connections', function () {
       for (const kind of RUDE_KINDS) rude.add(kind, RUDE[kind]);
       await until('many resets', () => rude.resets > 50);
       rude[Symbol.dispose]();
-      await untilNoneIsLeft();
+      await untilNoneIsLeft(10_000);
       await world.fill(0, 5_000);
       memory.push(memoryMiB());
     }
@@ -181,7 +181,7 @@ describe('a mapper among many connections', function () {
     if (IS_LONG) process.stdout.write(`    ${IDLE} idle connections, ${kib.toFixed(1)} KiB for each\n`);
     expect(kib).to.be.lessThan(30);
     for (const socket of sockets) socket.destroy();
-    await untilNoneIsLeft();
+    await untilNoneIsLeft(20_000);
   });
 
   it('answers requests of clients that pipeline and break off at random', async () => {
@@ -191,7 +191,7 @@ describe('a mapper among many connections', function () {
     const options = { port, request: GET, clients: 50, resets: true, bytes, forMs: 3_600_000 };
     const pipeliners = await startPipeliners(options);
     expect(await pipeliners.bytes).to.be.at.least(bytes);
-    await untilNoneIsLeft();
+    await untilNoneIsLeft(10_000);
     const perSecond = (REQUESTS / (performance.now() - startedMs)) * 1_000;
     const story = `${Math.round(perSecond)} requests/s, memory ${Math.round(before)} to ${Math.round(memoryMiB())} MiB`;
     if (IS_LONG) process.stdout.write(`    ${story}\n`);

@@ -263,7 +263,7 @@ describe('a connection that the front serves', () => {
           () => false,
           () => true,
         );
-      await until('the port to be closed', isRefused, { everyMs: 1 });
+      await until('the port to be closed', isRefused, { timeoutMs: 1_000, everyMs: 1 });
     }
   });
 

@@ -27,7 +27,7 @@ describe('the life of a mapper', () => {
   });
 
   afterEach(async function () {
-    this.timeout(60_000);
+    this.timeout(20_000);
     for (const child of children.splice(0)) child.kill('SIGKILL');
     for (const session of sessions.splice(0)) await session.close();
     await world[Symbol.asyncDispose]();
@@ -126,7 +126,7 @@ describe('the life of a mapper', () => {
       const warning = 'producers on other hosts cannot ask this mapper for its keys';
       if (warns) await until('a warning', () => logOf().includes(warning));
       else expect(logOf()).not.to.include(warning);
-    });
+    }).timeout(40_000);
   }
 
   it('refuses to start on a map that a urls server contradicts', async () => {
@@ -147,7 +147,7 @@ describe('the life of a mapper', () => {
     const ready = await send('GET', `${mapper.adminUrl}/readyz`);
     expect([ready.status, ready.json()['degraded']]).to.deep.equal([200, ['redis-9']]);
     expect((await shorten(mapper.url, { long_url: 'https://example.com/' })).status).to.equal(201);
-  });
+  }).timeout(20_000);
 
   it('has opened its connections before it is ready', async () => {
     const count = async (): Promise<number> => {
@@ -158,7 +158,7 @@ describe('the life of a mapper', () => {
     const before = await count();
     await world.start();
     expect((await count()) - before).to.be.at.least(8);
-  });
+  }).timeout(20_000);
 
   it('names the faults of its configuration on stderr and exits with 2', async () => {
     const child = spawn(process.execPath, ['mapper/main.ts'], {
@@ -196,6 +196,6 @@ describe('the life of a mapper', () => {
     await mapper.stop();
     // Another server of the ensemble may be a moment behind.
     const isGone = async (): Promise<boolean> => (await observer.get(mapperPath('mapper-1'))) === undefined;
-    await until('the node to vanish', isGone);
+    await until('the node to vanish', isGone, { timeoutMs: 1_000 });
   }).timeout(60_000);
 });

@@ -253,7 +253,7 @@ describe('dashboard of a producer', () => {
         return page.isOpen;
       });
       process.kill(member?.pid ?? 0, 'SIGTERM');
-      await until('all pages to be ended', () => pages.every(({ isOpen }) => !isOpen));
+      await until('all pages to be ended', () => pages.every(({ isOpen }) => !isOpen), { timeoutMs: 5_000 });
     });
   });
 });

@@ -231,7 +231,7 @@ describe('a blob store on S3, under faults', function () {
       ]) {
         const beganMs = performance.now();
         expect(await rejection(call())).to.be.instanceOf(StoreUnavailableError);
-        expect(performance.now() - beganMs).to.be.below(5_000);
+        expect(performance.now() - beganMs).to.be.below(2_500);
       }
       wire.heal();
     }

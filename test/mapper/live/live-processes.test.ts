@@ -53,7 +53,7 @@ describe('live clicks of a mapper with several processes', () => {
     await until('a round that is told in full', async () => {
       const before = Math.max(0, ...told());
       await follow(16);
-      await until('the round', () => told().every((clicks) => clicks >= before + 16), { timeoutMs: 5_000 });
+      await until('the round', () => told().every((clicks) => clicks >= before + 16), { timeoutMs: 1_500 });
       return true;
     });
     const [before = 0] = told();
