@@ -117,7 +117,9 @@ export class LinkFinder {
         if (stale === undefined) flight.notifyFailed(landing.error);
         else flight.notifyFound(stale, 'memory');
       } else {
-        if (landing.entry === 'unknown' && !fill.remembersAbsence) late = flight.takeLate();
+        // Asked only where somebody has joined: to know whether a key may be issued takes microseconds.
+        if (landing.entry === 'unknown' && flight.isJoined && !fill.remembersAbsence)
+          late = flight.takeLate();
         const entry = this.#judge(landing.entry);
         flight.notifyFound(entry, landing.source);
         fill.store(entry, landing.ageMs);
@@ -170,6 +172,11 @@ class Flight implements Read {
   cover(others: readonly LookUpObserver[]): void {
     this.#others = [...others];
     this.#covered = others.length;
+  }
+
+  /** Whether anybody asked after the read had begun. */
+  get isJoined(): boolean {
+    return this.#others !== undefined && this.#others.length > this.#covered;
   }
 
   /** Removes and returns the observers that asked after the read had begun. */

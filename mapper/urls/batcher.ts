@@ -10,7 +10,10 @@ export interface BatcherOptions<T> {
   /** What an item adds to its batch, which then has `maxWeight` at most (default: batches have no weight). */
   readonly weigh?: (item: T) => number;
   readonly maxWeight?: number;
-  /** An item that is added while nothing is in flight leaves immediately and alone (default false). */
+  /**
+   * An item that is added while nothing is in flight leaves immediately and alone, unless the last batch had
+   * several items (default false).
+   */
   readonly isEager?: boolean;
 }
 
@@ -31,6 +34,8 @@ export class Batcher<T> {
   #queue: T[] = [];
   #inFlight = 0;
   #isScheduled = false;
+  /** How many items the last batch had. */
+  #lastCount = 0;
   #whenIdle: (() => void)[] = [];
 
   constructor(options: BatcherOptions<T>) {
@@ -55,9 +60,18 @@ export class Batcher<T> {
   tryAdd(item: T): boolean {
     if (this.isFull) return false;
     this.#queue.push(item);
-    if (this.#options.isEager === true && this.#inFlight === 0 && !this.#isScheduled) this.#dispatch();
+    if (this.#mayLeaveAlone()) this.#dispatch();
     else this.#schedule();
     return true;
+  }
+
+  /**
+   * Where items come together, one that leaves alone costs the store nearly as much as the batch behind it.
+   * So it gathers others then, which takes no time when the process is idle.
+   */
+  #mayLeaveAlone(): boolean {
+    const { isEager = false } = this.#options;
+    return isEager && this.#inFlight === 0 && !this.#isScheduled && this.#lastCount <= 1;
   }
 
   /** Removes and returns every item that has not left. */
@@ -92,7 +106,9 @@ export class Batcher<T> {
     const { maxBatch, maxInFlight, run } = this.#options;
     while (this.#queue.length > 0 && this.#inFlight < maxInFlight) {
       this.#inFlight += 1;
-      run(this.#take(maxBatch), this.#returned);
+      const items = this.#take(maxBatch);
+      this.#lastCount = items.length;
+      run(items, this.#returned);
     }
   }
 

@@ -58,8 +58,7 @@ export class LinkReads {
       maxInFlight: SELECTS_IN_FLIGHT,
       maxQueued: options.maxQueued,
       run: (reads, returned) => this.#readAll(reads, returned),
-      // The first look-up does not wait for the turn of the event loop to end; those that follow share the
-      // second SELECT.
+      // A look-up on an idle mapper does not wait for two turns of the event loop.
       isEager: true,
     });
   }

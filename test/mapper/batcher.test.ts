@@ -89,6 +89,26 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bc']);
   });
 
+  it('that is eager gathers the first items too after a batch of several, until one comes alone', async () => {
+    const batcher = create({ isEager: true, maxInFlight: 2 });
+    add(batcher, 'abc');
+    await turns(3);
+    for (const returned of returns.splice(0)) returned();
+    add(batcher, 'd');
+    expect(left).to.deep.equal(['a', 'bc']);
+    await turn();
+    add(batcher, 'e');
+    await turns(2);
+    expect(left).to.deep.equal(['a', 'bc', 'de']);
+    for (const returned of returns.splice(0)) returned();
+    add(batcher, 'f');
+    await turns(3);
+    expect(left).to.deep.equal(['a', 'bc', 'de', 'f']);
+    for (const returned of returns.splice(0)) returned();
+    add(batcher, 'g');
+    expect(left).to.deep.equal(['a', 'bc', 'de', 'f', 'g']);
+  });
+
   it('takes no more items than it may hold, and sends no more than one batch may have', async () => {
     const batcher = create({ maxQueued: 6 });
     expect(add(batcher, 'abcdefg')).to.deep.equal([true, true, true, true, true, true, false]);
