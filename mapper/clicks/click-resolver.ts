@@ -81,7 +81,7 @@ export class ClickResolver {
     }
   }
 
-  /** Hundreds of times in a second. To listen to a signal each time takes as long as to look at five clicks. */
+  /** Hundreds of times in a second. To listen to a signal each time takes as long as to look at 5 clicks. */
   async #rest(ms: number): Promise<void> {
     const { promise, resolve } = Promise.withResolvers<void>();
     const timer = setTimeout(resolve, ms);
