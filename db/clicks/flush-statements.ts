@@ -2,7 +2,7 @@ import { toSqlText } from '../mysql/driver.ts';
 import type { ClickFlush, Counts, HourClicks } from './click-flush.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
 import { dayOf, monthOf, toSqlDay, toSqlHour } from './sql-times.ts';
-import { isOneOf, LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
+import { isOneOf, LINK, OWNER, type SubjectClicks, type SubjectKind, type SubjectValue } from './subject.ts';
 
 export interface FlushParts {
   /** In the order of the primary key. */
@@ -74,18 +74,22 @@ function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], sour
 }
 
 function toValueRows({ id, values }: SubjectClicks, sqlDayOf: (day: number) => string): string[] {
-  return values
-    .map((counts) => ({ counts, dimension: DIMENSIONS[counts.dimension] }))
-    .sort(
-      (a, b) =>
-        a.dimension - b.dimension ||
-        a.counts.day - b.counts.day ||
-        compareAscii(a.counts.value, b.counts.value),
-    )
-    .map(
-      ({ counts, dimension }) =>
-        `${id},${dimension},${sqlDayOf(counts.day)},${toSqlText(counts.value)},${toSqlCounts(counts)}`,
-    );
+  return valuesInOrder(values).map(
+    ({ dimension, day, value, humans, bots }) =>
+      `${id},${DIMENSIONS[dimension]},${sqlDayOf(day)},${toSqlText(value)},${humans},${bots}`,
+  );
+}
+
+/** Most links have one value of each dimension, in this order. */
+function valuesInOrder(values: SubjectClicks['values']): SubjectClicks['values'] {
+  for (let i = 1; i < values.length; i += 1)
+    if (compareValues(values[i - 1] as SubjectValue, values[i] as SubjectValue) > 0)
+      return values.toSorted(compareValues);
+  return values;
+}
+
+function compareValues(a: SubjectValue, b: SubjectValue): number {
+  return DIMENSIONS[a.dimension] - DIMENSIONS[b.dimension] || a.day - b.day || compareAscii(a.value, b.value);
 }
 
 /** Nearly always it is one hour. */

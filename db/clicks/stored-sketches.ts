@@ -5,8 +5,8 @@ import { toDay, toSqlDay } from './sql-times.ts';
 import type { SubjectClicks, SubjectKind } from './subject.ts';
 
 /**
- * Adds the visitors that this source has stored before to those of a flush. Nobody else writes the rows of a
- * source, so reading them first is safe.
+ * Adds the visitors that this source has stored before to those of a flush, and leaves out those of days on
+ * which all were stored already. Nobody else writes the rows of a source, so reading them first is safe.
  * @throws StoreUnavailableError
  */
 export async function withStoredVisitors(
@@ -27,12 +27,13 @@ export async function withStoredVisitors(
   const stored = new Map(rows.map(([name, date, sketch]) => [`${kind.toId(name)} ${toDay(date)}`, sketch]));
   return subjects.map((subject) => ({
     ...subject,
-    visitors: subject.visitors.map(({ day, sketch }) => {
+    visitors: subject.visitors.flatMap(({ day, sketch }) => {
       const before = stored.get(`${subject.id} ${day}`);
-      if (before === undefined) return { day, sketch };
+      if (before === undefined) return [{ day, sketch }];
       const all = readSketch(before);
       all.merge(sketch);
-      return { day, sketch: all };
+      // Those who were there before change nothing, and most are: no row has to be written.
+      return all.toBytes().equals(before) ? [] : [{ day, sketch: all }];
     }),
   }));
 }

@@ -94,12 +94,13 @@ const NO_OWNER = '18446744073709551615';
  */
 export function isOneOf({ prefix }: SubjectKind, ids: readonly string[]): string {
   if (prefix === 'owner') return `user_id IN (${ids.join(',')})`;
-  const links = ids.map((id) => {
+  const keys = new Map<string, string>();
+  for (const id of ids) {
     const comma = id.indexOf(',');
-    return { slot: id.slice(0, comma), key: id.slice(comma + 1) };
-  });
-  const ofSlots = [...Map.groupBy(links, ({ slot }) => slot)].map(
-    ([slot, ofSlot]) => `slot = ${slot} AND unique_id IN (${ofSlot.map(({ key }) => key).join(',')})`,
-  );
+    const slot = id.slice(0, comma);
+    const before = keys.get(slot);
+    keys.set(slot, before === undefined ? id.slice(comma + 1) : before + id.slice(comma));
+  }
+  const ofSlots = [...keys].map(([slot, ofSlot]) => `slot = ${slot} AND unique_id IN (${ofSlot})`);
   return `(${ofSlots.join(' OR ')})`;
 }

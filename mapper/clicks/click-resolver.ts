@@ -1,7 +1,6 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { pauseQuietly } from '../../runtime/retry.ts';
 import { loadBetween, restAfterClicks, type ClickProgress } from './click-pace.ts';
 import type { ClickRing, RawClick } from './click-ring.ts';
 import {
@@ -31,7 +30,9 @@ const GATHER_MS = 20;
 export class ClickResolver {
   readonly #options: ClickResolverOptions;
   readonly #listeners: ClickListener[] = [];
-  readonly #stopping = new AbortController();
+  #isStopping = false;
+  /** Ends the rest that it is in. */
+  #wakeUp: (() => void) | undefined;
   #running: Promise<void> | undefined;
   /** From when on the load is measured, and will be next. */
   #from: ClickProgress | undefined;
@@ -59,7 +60,8 @@ export class ClickResolver {
 
   /** Looks at all clicks that wait, without rests. */
   async close(): Promise<void> {
-    this.#stopping.abort();
+    this.#isStopping = true;
+    this.#wakeUp?.();
     await this.#running;
     while (this.#options.ring.size > 0) {
       this.#resolvePiece();
@@ -69,15 +71,25 @@ export class ClickResolver {
 
   async #run(): Promise<void> {
     const { ring } = this.#options;
-    const { signal } = this.#stopping;
-    await pauseQuietly(GATHER_MS, signal);
-    while (ring.size > 0 && !signal.aborted) {
+    await this.#rest(GATHER_MS);
+    while (ring.size > 0 && !this.#isStopping) {
       const startedMs = monotonicMs();
       this.#resolvePiece();
       const tookMs = monotonicMs() - startedMs;
       const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...this.#load() });
-      await (restMs > 0 ? pauseQuietly(restMs, signal) : nextTurn());
+      await (restMs > 0 ? this.#rest(restMs) : nextTurn());
     }
+  }
+
+  /** Hundreds of times in a second. To listen to a signal each time takes as long as to look at 5 clicks. */
+  async #rest(ms: number): Promise<void> {
+    const { promise, resolve } = Promise.withResolvers<void>();
+    const timer = setTimeout(resolve, ms);
+    this.#wakeUp = () => {
+      clearTimeout(timer);
+      resolve();
+    };
+    return promise;
   }
 
   /** Of the last moments: single pieces differ too much. */

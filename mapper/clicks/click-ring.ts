@@ -4,6 +4,8 @@ export interface ClickSender {
   readonly address: string | undefined;
   /** Whether it is a proxy of ours, which is believed about its clients. */
   readonly isProxy: boolean;
+  /** For whom its requests count that it does not send for others. Undefined: find out. */
+  readonly own?: string | undefined;
 }
 
 /** A click whose headers nobody has looked at. */

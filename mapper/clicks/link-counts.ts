@@ -111,7 +111,8 @@ export class LinkCounts {
     for (const counted of this.#values) {
       const { humans, bots } = counted;
       if (humans === 0 && bots === 0) continue;
-      values.push({ day, ...readLabel(counted.label), humans, bots });
+      const { dimension, value } = readLabel(counted.label);
+      values.push({ day, dimension, value, humans, bots });
       counted.humans = 0;
       counted.bots = 0;
     }

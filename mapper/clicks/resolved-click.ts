@@ -20,8 +20,10 @@ export function labelOf(dimension: ClickDimension, value: string): Label {
 }
 
 export function readLabel(label: Label): { dimension: ClickDimension; value: string } {
-  return { dimension: CLICK_DIMENSIONS[Number(label[0]) - 1] as ClickDimension, value: label.slice(1) };
+  return { dimension: CLICK_DIMENSIONS[label.charCodeAt(0) - ONE] as ClickDimension, value: label.slice(1) };
 }
+
+const ONE = '1'.charCodeAt(0);
 
 /** What the headers of a click say. */
 export interface Resolved {

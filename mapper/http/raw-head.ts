@@ -33,16 +33,18 @@ export function headerIn(text: string, start: number, name: string): string | un
 /** Reads several header fields in one pass over a head, as {@link headerIn} would give each of them. */
 export class HeadReader {
   readonly #names: readonly string[];
-  /** By the length of a name: whether there is a name of that length. Most lines end here. */
-  readonly #hasLength: readonly boolean[];
+  /** By the code of a first letter: where the names that begin with it stand. Most lines end here. */
+  readonly #places: readonly (readonly number[] | undefined)[];
 
   /** @param names different ones, in lower case */
   constructor(names: readonly string[]) {
     this.#names = names;
-    const longest = Math.max(...names.map(({ length }) => length));
-    this.#hasLength = Array.from({ length: longest + 1 }, (_, length) =>
-      names.some((name) => name.length === length),
-    );
+    const places = new Map<number, number[]>();
+    for (const [place, name] of names.entries()) {
+      const first = name.charCodeAt(0);
+      places.set(first, [...(places.get(first) ?? []), place]);
+    }
+    this.#places = Array.from({ length: 128 }, (_, code) => places.get(code));
   }
 
   /** @returns the values in the order of the names; views of the text, so only copies may be stored */
@@ -52,15 +54,37 @@ export class HeadReader {
     for (;;) {
       const end = text.indexOf(LINE_BREAK, at);
       if (end <= at) return values;
-      const colon = text.indexOf(':', at);
-      if (this.#hasLength[colon - at] === true) {
-        const name = text.slice(at, colon).toLowerCase();
-        const place = this.#names.indexOf(name);
-        if (place >= 0) values[place] = joined(values[place], text.slice(colon + ': '.length, end), name);
+      const place = this.#placeOf(text, at);
+      if (place >= 0) {
+        const name = this.#names[place] as string;
+        values[place] = joined(values[place], text.slice(at + name.length + ': '.length, end), name);
       }
       at = end + LINE_BREAK.length;
     }
   }
+
+  /** Which of the names stands at `at`, with a colon behind it. Negative: none. Makes no text of its own. */
+  #placeOf(text: string, at: number): number {
+    const places = this.#places[text.charCodeAt(at) | TO_LOWER_CASE];
+    if (places === undefined) return -1;
+    for (const place of places) if (isNamed(text, at, this.#names[place] as string)) return place;
+    return -1;
+  }
+}
+
+const COLON = ':'.charCodeAt(0);
+const HYPHEN = '-'.charCodeAt(0);
+/** This bit tells small letters of ASCII from capital ones. A hyphen has it too. */
+const TO_LOWER_CASE = 0x20;
+
+function isNamed(text: string, at: number, name: string): boolean {
+  if (text.charCodeAt(at + name.length) !== COLON) return false;
+  for (let i = 0; i < name.length; i += 1) {
+    const code = text.charCodeAt(at + i);
+    const wanted = name.charCodeAt(i);
+    if (code !== wanted && (wanted === HYPHEN || (code | TO_LOWER_CASE) !== wanted)) return false;
+  }
+  return true;
 }
 
 /** The value of a field of which one more line has come. */

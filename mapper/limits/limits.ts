@@ -41,6 +41,8 @@ export interface Peer {
   /** Whether it is believed what it says about clients, as in `X-Forwarded-For`. */
   readonly isProxy: boolean;
   readonly address: string | undefined;
+  /** See `addressOf`: that of its own requests. */
+  readonly own: string | undefined;
 }
 
 /** Somebody who has proved who he is. */
@@ -123,6 +125,7 @@ export class Limits {
       client: this.isOn ? findClient(address, undefined, clients) : undefined,
       isProxy: address !== undefined && clients.trusted.has(address),
       address,
+      own: findClient(address, undefined, this.#everybody),
     };
     (socket as PeerSocket)[PEER] = peer;
     return peer;
@@ -142,7 +145,11 @@ export class Limits {
   }
 
   /** The address of a client, also where it has no limits. Of IPv6 it is that of a network, as `clientOf`. */
-  addressOf({ address }: Pick<Peer, 'address'>, forwardedFor: string | undefined): string | undefined {
+  addressOf(
+    { address, own }: Pick<Peer, 'address'> & Partial<Pick<Peer, 'own'>>,
+    forwardedFor: string | undefined,
+  ): string | undefined {
+    if (forwardedFor === undefined && own !== undefined) return own;
     return findClient(address, forwardedFor, this.#everybody);
   }
 

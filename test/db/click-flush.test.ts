@@ -1,7 +1,10 @@
 import { expect } from 'chai';
+import type { LinkClicks } from '../../db/clicks/click-flush.ts';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
+import { withStoredVisitors } from '../../db/clicks/stored-sketches.ts';
+import { LINK } from '../../db/clicks/subject.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { bindOwned, clearClicks, clicksOf, dayAt, hourAt, rowsOf, sketchOf } from './clicks-fixture.ts';
 import { emptyUrlsDatabase } from './urls-fixture.ts';
@@ -108,6 +111,23 @@ describe('a flush of clicks', () => {
         ['b', 4],
       ]);
     }
+  });
+
+  it('writes no row for visitors who are all stored already', async () => {
+    const day = dayAt(DAY);
+    const seenBy = (...visitors: number[]): LinkClicks =>
+      clicksOf('seen', { visitors: [{ day, sketch: sketchOf(...visitors) }] });
+    const toWrite = async (...visitors: number[]): Promise<number[]> => {
+      const subjects = [{ id: LINK.toId('seen'), ...seenBy(...visitors) }];
+      const [subject] = await withStoredVisitors(sql, LINK, { subjects, source: 'a', timeoutMs: 5_000 });
+      return (subject?.visitors ?? []).map(({ sketch }) => sketch.estimate());
+    };
+    expect(await toWrite(1, 2)).to.deep.equal([2]);
+    await db.add({ source: 'a', seq: 1, links: [seenBy(1, 2)] });
+    expect(await toWrite(2)).to.deep.equal([]);
+    expect(await toWrite(2, 3)).to.deep.equal([3]);
+    await db.add({ source: 'a', seq: 2, links: [seenBy(2)] });
+    expect(await toWrite(1, 2)).to.deep.equal([]);
   });
 
   it('bounds the values of an owner and day, but not his links', async () => {
