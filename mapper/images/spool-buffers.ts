@@ -5,15 +5,15 @@ const MAX_FREE = 8;
 
 /** Memory of the uploads that are under way. Their number is bounded elsewhere. */
 export class SpoolBuffers {
-  readonly #free: Buffer<ArrayBuffer>[] = [];
+  readonly #free: Buffer[] = [];
 
   /** It contains anything. */
-  take(): Buffer<ArrayBuffer> {
+  take(): Buffer {
     return this.#free.pop() ?? Buffer.allocUnsafeSlow(BUFFER_BYTES);
   }
 
   /** No call may use it any more. */
-  give(buffer: Buffer<ArrayBuffer>): void {
+  give(buffer: Buffer): void {
     if (this.#free.length < MAX_FREE) this.#free.push(buffer);
   }
 }

@@ -1,10 +1,9 @@
-import { createHash, type Hash } from 'node:crypto';
+import { createHash } from 'node:crypto';
 import { unlink, type FileHandle } from 'node:fs/promises';
 import { Readable } from 'node:stream';
 import type { DiskCalls } from '../../db/blobs/disk-calls.ts';
 import { Problem } from '../http/problem.ts';
 import type { PictureSource } from '../pictures/picture.ts';
-import { sha256Of } from './sha256.ts';
 import type { SharedTurn } from './shared-turn.ts';
 import { BUFFER_BYTES, type SpoolBuffers } from './spool-buffers.ts';
 
@@ -34,17 +33,17 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   readonly #disk: SpoolDisk;
   readonly #buffers: SpoolBuffers;
   readonly #turn: SharedTurn;
+  /** Of the first bytes: those that had to make room, and all at the end. */
+  readonly #hash = createHash('sha256');
   #bytes = 0;
   /** So many of them are in the file. */
   #written = 0;
-  #buffer: Buffer<ArrayBuffer> | undefined;
+  #buffer: Buffer | undefined;
   /** Of the first byte in the buffer. */
   #position = 0;
   #held = 0;
   #mayBeUsedLate = false;
   #isTaken = false;
-  /** Of the first bytes, which are not in the buffer any more. */
-  #hash: Hash | undefined;
   #hashed = 0;
 
   constructor(path: string, { handle, disk, buffers, turn }: SpoolFileOptions) {
@@ -60,19 +59,18 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   }
 
   /**
-   * SHA-256 of all bytes, 64 hex digits. Nothing may be written afterwards. Bytes that are in memory need not
-   * be read again, and up to 1 MiB of them are hashed by another thread.
+   * SHA-256 of all bytes, 64 hex digits. Nothing may be written afterwards. Whoever stores other bytes than
+   * these need not ask: a megabyte takes 0.6 ms.
    * @throws Problem 503 the disk fails
    */
   async hash(): Promise<string> {
-    if (this.#hash === undefined && this.#isEndHeld && this.#position === 0)
-      return sha256Of(this.#buffer?.subarray(0, this.#held) ?? NOTHING);
+    await this.#hashHeld();
     while (this.#hashed < this.#bytes) {
       const piece = await this.read(this.#hashed, HASHED_BYTES);
       if (piece.length === 0) throw noRoom(new Error(`${this.path} is shorter than it was written`));
       await this.#hashPiece(piece);
     }
-    return (this.#hash ?? createHash('sha256')).digest('hex');
+    return this.#hash.digest('hex');
   }
 
   /**
@@ -90,8 +88,8 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
 
   /** Writes what is only in memory yet. @throws Problem 503 */
   async finish(): Promise<void> {
-    // A file that does not fit into memory was hashed up to here.
-    await Promise.all([this.#writeHeld(), this.#hash === undefined ? undefined : this.#hashHeld()]);
+    const isLong = this.#hashed > 0;
+    await Promise.all([this.#writeHeld(), isLong ? this.#hashHeld() : undefined]);
   }
 
   /** Makes what was written durable. @throws Problem 503, StoreUnavailableError, what the disk says */
@@ -182,7 +180,7 @@ export class SpoolFile implements PictureSource, AsyncDisposable {
   async #hashPiece(piece: Buffer): Promise<void> {
     const others = this.#turn.next();
     if (others !== undefined) await others;
-    this.#hash = (this.#hash ?? createHash('sha256')).update(piece);
+    this.#hash.update(piece);
     this.#hashed += piece.length;
   }
 

@@ -158,7 +158,9 @@ describe('the spool of uploads', () => {
     };
     let made = 0;
     const counted = { create: async () => spool.create().finally(() => (made += 1)) } as Spool;
-    const kept = Array.from({ length: uploads }, async () => receiveBody({ pieces: pieces() }, stack, counted));
+    const kept = Array.from({ length: uploads }, async () =>
+      receiveBody({ pieces: pieces() }, stack, counted),
+    );
     await until('the files to be there', () => made === uploads);
     begin.resolve();
     await Promise.all(kept);
