@@ -17,7 +17,7 @@ export interface BodyStream {
    */
   readonly pieces: AsyncIterable<Buffer>;
   /**
-   * The same without an iterator, which costs some 15 µs for each of the 16 pieces of a megabyte: `take` is
+   * The same without an iterator, which needs promises for each of the 16 pieces of a megabyte: `take` is
    * called with each piece, in the turn in which it arrives. Absent: they come from no connection.
    * @param take may return a promise. Until it is fulfilled, nothing is read; if it fails, the reading ends
    * @throws like `pieces`, and what `take` throws

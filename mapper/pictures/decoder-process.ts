@@ -67,7 +67,7 @@ type Task = DecoderTask & { readonly picture?: Uint8Array };
  *
  * It runs when the machine is idle, or else with the lowest priority, for the reasons in `PasswordProcess`.
  * Linux compares priorities within a session only, and gives each session the same share (`autogroup`): in the
- * session of the mapper, an idle child held up all others, such as databases, for a third of their waiting.
+ * session of the mapper, an idle child counts for other programs like the mapper itself, and they wait for it.
  */
 export class DecoderProcess implements Decoder {
   readonly #log: Log;
