@@ -66,8 +66,8 @@ type Task = DecoderTask & { readonly picture?: Uint8Array };
  * it is the same user on the same machine: whoever takes a decoder over may read what the mapper may read.
  *
  * It runs when the machine is idle, or else with the lowest priority, for the reasons in `PasswordProcess`.
- * Linux compares priorities within a session only, and gives each session the same share (`autogroup`): in the
- * session of the mapper, an idle child counts for other programs like the mapper itself, and they wait for it.
+ * Linux compares priorities within a session only, and gives each session the same share (`autogroup`). In
+ * the session of the mapper an idle child counts like the mapper itself, and other programs wait for it.
  */
 export class DecoderProcess implements Decoder {
   readonly #log: Log;
