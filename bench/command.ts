@@ -175,7 +175,7 @@ function table(rows: readonly BenchRow[]): string[] {
     rows.flatMap((row) => [
       cellsOf(row, row, verdictOf(row)),
       ...(row.further ?? []).map((further) =>
-        cellsOf({ ...row, name: `  ${further.label}` }, further, further.isReached ? 'reached' : 'MISSED'),
+        cellsOf({ ...row, name: `  ${further.label}` }, further, verdictOfFurther(further)),
       ),
     ]),
   );
@@ -199,6 +199,11 @@ function cellsOf(
     formatFigure(baselineValue),
     baseline,
   ];
+}
+
+function verdictOfFurther({ goal, isReached }: FurtherComparison): string {
+  if (goal === null) return '';
+  return isReached ? 'reached' : 'MISSED';
 }
 
 function verdictOf({ goal, passed, details }: BenchRow): string {

@@ -2,6 +2,7 @@ import { readFileSync } from 'node:fs';
 import { Agent, request } from 'node:http';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { parseJson } from '../../runtime/json.ts';
+import { pause } from '../../runtime/retry.ts';
 import { serveParent } from './child.ts';
 
 /** Pictures to post, or one to read, over so many connections, until `count` are done or the time is over. */
@@ -20,6 +21,8 @@ export interface ImageTask {
   readonly count?: number;
   /** Default: no end. */
   readonly durationMs?: number;
+  /** No more than so many pictures are begun in a second, at even intervals. Default: as many as can be. */
+  readonly perSecond?: number;
 }
 
 export interface ImageTaskResult {
@@ -46,6 +49,7 @@ const MAX_TEXT = 4_096;
 
 async function run(task: ImageTask): Promise<ImageTaskResult> {
   const { url, connections, post, read = '/', count = Infinity, durationMs = Infinity } = task;
+  const everyMs = 1_000 / (task.perSecond ?? Infinity);
   const agent = new Agent({ keepAlive: true, maxSockets: connections });
   const picture = post && readFileSync(post.file);
   const sum = { begun: 0, done: 0, bytes: 0, refused: 0, lastPath: '' };
@@ -53,7 +57,9 @@ async function run(task: ImageTask): Promise<ImageTaskResult> {
   const work = async (): Promise<void> => {
     let refusals = 0;
     while (sum.begun < count && monotonicMs() - startedMs < durationMs) {
+      const earlyMs = startedMs + sum.begun * everyMs - monotonicMs();
       sum.begun += 1;
+      if (earlyMs > 0) await pause(earlyMs);
       const answer = picture === undefined ? await ask(agent, `${url}${read}`) : await postOne(picture);
       if (answer === undefined && ++refusals >= MAX_REFUSALS)
         throw new Error(`${refusals} pictures in a row were refused with 503`);
@@ -69,7 +75,7 @@ async function run(task: ImageTask): Promise<ImageTaskResult> {
     if (answer.status === 503) {
       sum.refused += 1;
       sum.begun -= 1;
-      await new Promise((resolve) => setTimeout(resolve, REFUSED_REST_MS));
+      await pause(REFUSED_REST_MS);
       return undefined;
     }
     expectStatus(answer, 201);

@@ -1,7 +1,7 @@
 import { ratioOf, typicalOf, type Measurement, type Ratio } from './measure.ts';
 import { isReached, round, type BenchRow, type FurtherComparison } from './row.ts';
 
-/** A comparison with a goal of its own, beside the one that names the row. */
+/** A comparison beside the one that names the row. */
 export interface Further<Sample> {
   /** Follows the name of the row, such as `beside nginx`. */
   readonly label: string;
@@ -10,7 +10,8 @@ export interface Further<Sample> {
   readonly ours: string;
   readonly beside: string;
   readonly baseline: string;
-  readonly goal: number;
+  /** Default: none; it is only shown. */
+  readonly goal?: number;
 }
 
 /** A comparison of two arms, round by round. */
@@ -82,7 +83,7 @@ function compareFurther<Sample>(
     baselineValue: round(typicalOf(sequence, beside, of)),
     ratio: round(ratio),
     interval: [round(interval[0]), round(interval[1])],
-    goal,
+    goal: goal ?? null,
     isReached: isReached(ratio, goal, better),
   };
 }

@@ -9,7 +9,8 @@ export interface FurtherComparison {
   readonly baselineValue: number;
   readonly ratio: number;
   readonly interval: readonly [number, number];
-  readonly goal: number;
+  /** Null: it is only shown. */
+  readonly goal: number | null;
   readonly isReached: boolean;
 }
 
@@ -34,7 +35,7 @@ export interface BenchRow {
   readonly passed: boolean;
   /** Whether goal and interval are for the figure itself or for its ratio to the baseline. */
   readonly judged: 'value' | 'ratio';
-  /** Comparisons beside the first one, each with a goal of its own. */
+  /** Comparisons beside the first one. */
   readonly further?: readonly FurtherComparison[];
   /** Fewer and shorter rounds than the method needs. Such a row never passes. */
   readonly quick?: true;

@@ -13,7 +13,7 @@ import { makeImage, type MadeImage, type MakeImageOptions } from '../images/make
 import { preparePicture, type PreparePictureOptions } from '../images/prepare-picture.ts';
 import { MAX_FORM_BYTES, receiveForm } from '../images/receive-form.ts';
 import { receiveBody, tooLarge } from '../images/receive-upload.ts';
-import type { SpoolFile } from '../images/spool.ts';
+import type { SpoolFile } from '../images/spool-file.ts';
 import { UploadDeadline } from '../images/upload-deadline.ts';
 import type { OwnLinks } from '../links/own-links.ts';
 import { resultOf } from '../shorten/shorten-answer.ts';
@@ -143,7 +143,7 @@ export class ImageService {
   ): Promise<{ readonly file: SpoolFile; readonly fields: ImageFields }> {
     const { spool } = this.#options;
     const { type, pieces } = stream;
-    if (type !== FORM) return { file: await receiveBody(pieces, stack, spool), fields: query };
+    if (type !== FORM) return { file: await receiveBody(stream, stack, spool), fields: query };
     const [parameter] = Object.keys(query);
     if (parameter !== undefined) throw invalidFields([{ field: parameter, reason: 'belongs into the form' }]);
     const form = await receiveForm({ contentType: headers['content-type'] ?? '', pieces }, stack, spool);

@@ -10,7 +10,8 @@ import {
   type PictureFault,
   type PictureSource,
 } from '../pictures/picture.ts';
-import type { Spool, SpoolFile } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { SpoolFile } from './spool-file.ts';
 import type { UploadDeadline } from './upload-deadline.ts';
 
 /** A picture as it will be stored. */
@@ -53,10 +54,11 @@ export async function preparePicture(
   let file = posted;
   if (!isWhole(parts, posted.bytes)) {
     file = stack.use(await spool.create());
-    for await (const piece of piecesOf(posted, parts)) await file.write(piece);
+    for await (const piece of piecesOf(posted, parts)) await file.keep(piece);
     await file.finish();
     posted.release();
   }
+  const sha256 = await file.hash();
   // Others may need the memory while this picture waits for the decoder and the store.
   file.release();
   const facts = { type, width, height, frames };
@@ -66,7 +68,7 @@ export async function preparePicture(
       throw error instanceof DeadlineError ? new Problem('overloaded', { cause: error }) : error;
     });
   if (fault !== undefined) throw toProblem(fault);
-  return { facts: { type, width, height, bytes: file.bytes, sha256: file.sha256 }, file };
+  return { facts: { type, width, height, bytes: file.bytes, sha256 }, file };
 }
 
 function isWhole(parts: readonly Part[], bytes: number): boolean {

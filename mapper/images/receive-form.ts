@@ -2,7 +2,8 @@ import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/bus
 import { invalidFields, Problem } from '../http/problem.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
 import { receiveBytes, tooLarge } from './receive-upload.ts';
-import type { Spool, SpoolFile } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { SpoolFile } from './spool-file.ts';
 
 /** A form that was posted. */
 export interface PostedForm {

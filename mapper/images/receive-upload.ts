@@ -1,6 +1,8 @@
+import type { BodyStream } from '../http/body-stream.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
-import type { Spool, SpoolFile } from './spool.ts';
+import type { Spool } from './spool.ts';
+import type { SpoolFile } from './spool-file.ts';
 
 /** @throws Problem 413 */
 export function tooLarge(): Problem {
@@ -10,33 +12,45 @@ export function tooLarge(): Problem {
 /**
  * Keeps the bytes of a picture as they arrive.
  * @param stack disposes of the file
- * @param onKept called with each piece that is not needed any more
  * @throws Problem 413 too large, 422 no bytes at all, 503 there is no room
  */
 export async function receiveBytes(
   pieces: AsyncIterable<Buffer>,
   stack: AsyncDisposableStack,
   spool: Spool,
-  onKept?: (piece: Buffer) => void,
 ): Promise<SpoolFile> {
   const file = stack.use(await spool.create());
-  for await (const piece of pieces) {
-    if (file.bytes + piece.length > MAX_PICTURE_BYTES) throw tooLarge();
-    await file.write(piece);
-    onKept?.(piece);
-  }
-  await file.finish();
-  if (file.bytes === 0) throw invalidFields([{ field: 'image', reason: 'is empty' }]);
-  return file;
+  for await (const piece of pieces) await keep(file, piece);
+  return finished(file);
 }
 
 /** The same of a body that is nothing but the picture. Nobody else may keep its pieces. */
 export async function receiveBody(
-  pieces: AsyncIterable<Buffer>,
+  { pieces, each }: Pick<BodyStream, 'pieces' | 'each'>,
   stack: AsyncDisposableStack,
   spool: Spool,
 ): Promise<SpoolFile> {
-  return receiveBytes(pieces, stack, spool, freeMemoryOf);
+  const file = stack.use(await spool.create());
+  const take = (piece: Buffer): Promise<void> | undefined => {
+    const keeping = keep(file, piece);
+    if (keeping !== undefined) return keeping.then(() => freeMemoryOf(piece));
+    freeMemoryOf(piece);
+    return undefined;
+  };
+  if (each !== undefined) await each(take);
+  else for await (const piece of pieces) await take(piece);
+  return finished(file);
+}
+
+function keep(file: SpoolFile, piece: Buffer): Promise<void> | undefined {
+  if (file.bytes + piece.length > MAX_PICTURE_BYTES) throw tooLarge();
+  return file.keep(piece);
+}
+
+async function finished(file: SpoolFile): Promise<SpoolFile> {
+  await file.finish();
+  if (file.bytes === 0) throw invalidFields([{ field: 'image', reason: 'is empty' }]);
+  return file;
 }
 
 /**

@@ -1,5 +1,5 @@
 /** So a picture of 1 MB is written by one call to the disk, and read again by none. */
-const BUFFER_BYTES = 2 ** 20;
+export const BUFFER_BYTES = 2 ** 20;
 /** New ones cost more than a call to the disk: each page of theirs is cleared by the kernel first. */
 const MAX_FREE = 8;
 

@@ -66,6 +66,8 @@ type Task = DecoderTask & { readonly picture?: Uint8Array };
  * it is the same user on the same machine: whoever takes a decoder over may read what the mapper may read.
  *
  * It runs when the machine is idle, or else with the lowest priority, for the reasons in `PasswordProcess`.
+ * Linux compares priorities within a session only, and gives each session the same share (`autogroup`). In
+ * the session of the mapper an idle child counts like the mapper itself, and other programs wait for it.
  */
 export class DecoderProcess implements Decoder {
   readonly #log: Log;
@@ -188,6 +190,9 @@ export class DecoderProcess implements Decoder {
       env: {},
       // Passes bytes as they are.
       serialization: 'advanced',
+      // A session of its own, of which it makes the last one. When the machine has no idle time, it is one of
+      // ours: the last of all would decode nothing then.
+      detached: this.#needsIdle,
     });
     behaveAsTheLeast(child);
     child.on('message', (answer: DecoderAnswer) => {

@@ -14,7 +14,7 @@ const Further = z
     baselineValue: z.number(),
     ratio: z.number(),
     interval: z.tuple([z.number(), z.number()]).readonly(),
-    goal: z.number(),
+    goal: z.number().nullable(),
     isReached: z.boolean(),
   })
   .readonly();

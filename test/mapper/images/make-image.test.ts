@@ -3,7 +3,7 @@ import { expect } from 'chai';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../../db/store-errors.ts';
 import { Problem } from '../../../mapper/http/problem.ts';
 import { makeImage, type MakeImageOptions } from '../../../mapper/images/make-image.ts';
-import type { SpoolFile } from '../../../mapper/images/spool.ts';
+import type { SpoolFile } from '../../../mapper/images/spool-file.ts';
 import { UploadDeadline } from '../../../mapper/images/upload-deadline.ts';
 import type { ImageWish } from '../../../mapper/images/make-image.ts';
 import type { Fate } from '../../../mapper/reservations/policy.ts';

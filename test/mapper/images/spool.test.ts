@@ -1,4 +1,4 @@
-import { randomBytes, randomInt } from 'node:crypto';
+import { createHash, randomBytes, randomInt } from 'node:crypto';
 import { readlinkSync } from 'node:fs';
 import { chmod, mkdir, mkdtemp, readdir, readFile, readlink, rm, utimes, writeFile } from 'node:fs/promises';
 import { hostname, tmpdir } from 'node:os';
@@ -70,11 +70,11 @@ describe('the spool of uploads', () => {
     await using spool = await open();
     {
       await using file = await spool.create();
-      await file.write(Buffer.from('hel'));
-      await file.write(Buffer.from('lo'));
+      await file.keep(Buffer.from('hel'));
+      await file.keep(Buffer.from('lo'));
       expect((await file.read(1, 100)).toString()).to.equal('ello');
       expect(file.bytes).to.equal(5);
-      expect(file.sha256).to.equal('2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
+      expect(await file.hash()).to.equal('2cf24dba5fb0a30e26e83b2ac5b9e29e1b161e5c1fa7425e73043362938b9824');
     }
     const [own = ''] = await readdir(join(folder, 'uploads'));
     expect(await readdir(join(folder, 'uploads', own))).to.deep.equal([]);
@@ -88,14 +88,14 @@ describe('the spool of uploads', () => {
     expect(await readdir(folder)).to.deep.equal([]);
     await mkdir(join(folder, 'disk'));
     await using file = await spool.create();
-    await file.write(Buffer.from('x'));
+    await file.keep(Buffer.from('x'));
   });
 
   it('gives all bytes again as a stream', async () => {
     await using spool = await open();
     await using file = await spool.create();
     const bytes = randomBytes(700_001);
-    for (let at = 0; at < bytes.length; at += 100_000) await file.write(bytes.subarray(at, at + 100_000));
+    for (let at = 0; at < bytes.length; at += 100_000) await file.keep(bytes.subarray(at, at + 100_000));
     expect((await buffer(file.stream())).equals(bytes)).to.equal(true);
     expect((await buffer(file.stream())).equals(bytes)).to.equal(true);
   });
@@ -111,7 +111,7 @@ describe('the spool of uploads', () => {
       const bytes = randomBytes(below(3_500_000));
       for (let at = 0; at < bytes.length;) {
         const piece = bytes.subarray(at, at + 1 + below(below(8) === 0 ? 1_500_000 : 70_000));
-        await file.write(piece);
+        await file.keep(piece);
         at += piece.length;
         if (below(30) === 0) await file.read(below(at), below(100_000));
       }
@@ -124,6 +124,7 @@ describe('the spool of uploads', () => {
         expect(read.equals(bytes.subarray(from, from + length)), why).to.equal(true);
       }
       expect((await readFile(file.path)).equals(bytes), `seed ${seed}`).to.equal(true);
+      expect(await file.hash(), `seed ${seed}`).to.equal(createHash('sha256').update(bytes).digest('hex'));
       expect((await buffer(file.stream())).equals(bytes), `seed ${seed}`).to.equal(true);
     }
     for (const file of files) await file[Symbol.asyncDispose]();
@@ -134,7 +135,7 @@ describe('the spool of uploads', () => {
     await using stack = new AsyncDisposableStack();
     const shared = Buffer.from('shared');
     const pieces = [Buffer.from(new ArrayBuffer(65_536)), shared.subarray(0, 2), shared.subarray(2)];
-    const file = await receiveBody(Readable.from(pieces), stack, spool);
+    const file = await receiveBody({ pieces: Readable.from(pieces) }, stack, spool);
     expect(pieces.map(({ length }) => length)).to.deep.equal([0, 2, 4]);
     expect((await buffer(file.stream())).equals(Buffer.concat([Buffer.alloc(65_536), shared]))).to.equal(
       true,
@@ -157,7 +158,9 @@ describe('the spool of uploads', () => {
     };
     let made = 0;
     const counted = { create: async () => spool.create().finally(() => (made += 1)) } as Spool;
-    const kept = Array.from({ length: uploads }, async () => receiveBody(pieces(), stack, counted));
+    const kept = Array.from({ length: uploads }, async () =>
+      receiveBody({ pieces: pieces() }, stack, counted),
+    );
     await until('the files to be there', () => made === uploads);
     begin.resolve();
     await Promise.all(kept);
@@ -181,7 +184,7 @@ describe('the spool of uploads', () => {
     expect(await readdir(parent)).to.deep.equal([]);
     await rm(parent, { recursive: true });
     await using file = await spool.create();
-    await file.write(Buffer.from('x'));
+    await file.keep(Buffer.from('x'));
   });
 
   it('leaves no file open when its disk hangs while an upload ends', async () => {
@@ -194,7 +197,7 @@ describe('the spool of uploads', () => {
     await using spool = await Spool.open({ parent: join(folder, 'uploads'), disk, log });
     {
       await using file = await spool.create();
-      await file.write(Buffer.from('x'));
+      await file.keep(Buffer.from('x'));
       isHanging = true;
       const late = Array.from({ length: 8 }, async () =>
         disk.do('read', async () => undefined).catch(() => undefined),

@@ -67,6 +67,16 @@ function children(name: string): number[] {
   });
 }
 
+/** Undefined: it has ended. */
+function sessionOf(pid: number): number | undefined {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, 'latin1');
+    return Number(stat.slice(stat.lastIndexOf(')') + 2).split(' ')[3]);
+  } catch {
+    return undefined;
+  }
+}
+
 async function refusal(answer: Promise<unknown>): Promise<unknown[]> {
   const problem = await answer.catch((error: unknown) => error);
   if (!(problem instanceof Problem)) throw new Error(`no refusal: ${JSON.stringify(problem)}`);
@@ -292,6 +302,25 @@ describe("the decoder's process", function () {
       expect(await decoder.check(file, facts)).to.equal(undefined);
       await until('the child to be gone', () => children('decoder').length === 0);
     }
+  });
+
+  it('comes after all sessions while the machine has idle time, and then after ours', async () => {
+    const png = await plain('png');
+    const idle = open({ ...PATIENT, idleMs: 60_000 });
+    expect(await idle.check(stored(png), await factsOf(png))).to.equal(undefined);
+    const [child = 0] = children('decoder-main');
+    expect(sessionOf(child)).to.equal(child);
+    // Others may have changed a session just now, and only root may do so again immediately.
+    if (process.getuid?.() === 0 && existsSync('/proc/self/autogroup'))
+      expect(readFileSync(`/proc/${child}/autogroup`, 'utf8')).to.match(/ nice 19$/m);
+    const hurried = open({ ...PATIENT, idleMs: 1 }, STUB);
+    const hanging = hurried.check('hang', FACTS).catch(() => undefined);
+    await until('a child in our session', () => {
+      const [pid] = children('stub-decoder');
+      return pid !== undefined && sessionOf(pid) === sessionOf(process.pid);
+    });
+    hurried.close();
+    await hanging;
   });
 
   it('may die: who waits for it is told, and the next one gets another', async () => {
