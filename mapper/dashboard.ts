@@ -9,7 +9,7 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
 import { Dashboard } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
-import { figuresOf } from '../runtime/dashboard/figures.ts';
+import { readFigures } from '../runtime/dashboard/figures.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
 import type { Report } from '../runtime/dashboard/seen.ts';
 import { lazySource, type Source } from '../runtime/dashboard/source.ts';
@@ -41,7 +41,7 @@ export function openDashboard({ config, metrics, ready, keyspace, held }: Dashbo
       ...timeline.after(mark),
       isReady: readiness.ok,
       unusable: degradedOf(readiness),
-      figures: figuresOf(await metrics.snapshot()),
+      figures: await readFigures(metrics),
       drain: null,
       held: stores.keySource === 'counter' ? await held().catch(() => null) : null,
     };

@@ -9,7 +9,7 @@ import { createMapperMetrics } from '../../../mapper/metrics.ts';
 import { startAdmin } from '../../../runtime/admin.ts';
 import { isoNow } from '../../../runtime/clock.ts';
 import { readMapperConfig } from '../../../runtime/config/config.ts';
-import { figuresOf } from '../../../runtime/dashboard/figures.ts';
+import { readFigures } from '../../../runtime/dashboard/figures.ts';
 import { Timeline } from '../../../runtime/dashboard/timeline.ts';
 import { QUIET_LOG } from '../../../runtime/log.ts';
 import { createMetrics } from '../../../runtime/metrics.ts';
@@ -57,7 +57,7 @@ async function serve(id: string, kind: 'producer' | 'mapper'): Promise<string> {
     ...timeline.after(mark ?? undefined),
     isReady: true,
     unusable: [],
-    figures: figuresOf(await registry.snapshot()),
+    figures: await readFigures(registry),
     drain: kind === 'producer' ? 1_000 : null,
     held: null,
   });
