@@ -7,7 +7,7 @@ import { openPool } from '../db/redis/pool.ts';
 import type { AdminOptions, Readiness } from '../runtime/admin.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
-import { Dashboard } from '../runtime/dashboard/dashboard.ts';
+import { Dashboard, type DashboardOptions } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
 import { readFigures } from '../runtime/dashboard/figures.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
@@ -30,7 +30,12 @@ interface DashboardParts {
  * The dashboard of a mapper, for all of its processes. It has connections of its own, which are open while
  * somebody looks: a parent of several processes has no others, and nobody who looks delays a request.
  */
-export function openDashboard({ config, metrics, ready, keyspace, held }: DashboardParts): Dashboard {
+export function openDashboard(parts: DashboardParts): Dashboard {
+  return new Dashboard(whatIsLookedAt(parts));
+}
+
+/** What the dashboard of a mapper reads. Nothing is open before somebody looks. */
+export function whatIsLookedAt({ config, metrics, ready, keyspace, held }: DashboardParts): DashboardOptions {
   const { id, zookeeper, admin, stores } = config;
   const timeline = new Timeline();
   const facts = factsOf({ id, kind: 'mapper', hasZooKeeper: zookeeper !== undefined }, stores);
@@ -47,7 +52,7 @@ export function openDashboard({ config, metrics, ready, keyspace, held }: Dashbo
     };
   };
   const self = { id, kind: facts.kind, report };
-  return new Dashboard({
+  return {
     facts,
     token: admin.token,
     timeline,
@@ -63,7 +68,7 @@ export function openDashboard({ config, metrics, ready, keyspace, held }: Dashbo
       reportsSource({ self, facts, token: admin.token, timeline }),
     ],
     report,
-  });
+  };
 }
 
 /** A mapper without ZooKeeper never loads its client, which needs 4 MB. */
