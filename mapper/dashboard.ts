@@ -7,9 +7,9 @@ import { openPool } from '../db/redis/pool.ts';
 import type { AdminOptions, Readiness } from '../runtime/admin.ts';
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { ZooKeeperConfig } from '../runtime/config/zookeeper.ts';
-import { Dashboard } from '../runtime/dashboard/dashboard.ts';
+import { Dashboard, type DashboardOptions } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
-import { figuresOf } from '../runtime/dashboard/figures.ts';
+import { readFigures } from '../runtime/dashboard/figures.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
 import type { Report } from '../runtime/dashboard/seen.ts';
 import { lazySource, type Source } from '../runtime/dashboard/source.ts';
@@ -30,7 +30,12 @@ interface DashboardParts {
  * The dashboard of a mapper, for all of its processes. It has connections of its own, which are open while
  * somebody looks: a parent of several processes has no others, and nobody who looks delays a request.
  */
-export function openDashboard({ config, metrics, ready, keyspace, held }: DashboardParts): Dashboard {
+export function openDashboard(parts: DashboardParts): Dashboard {
+  return new Dashboard(whatIsLookedAt(parts));
+}
+
+/** What the dashboard of a mapper reads. Nothing is open before somebody looks. */
+export function whatIsLookedAt({ config, metrics, ready, keyspace, held }: DashboardParts): DashboardOptions {
   const { id, zookeeper, admin, stores } = config;
   const timeline = new Timeline();
   const facts = factsOf({ id, kind: 'mapper', hasZooKeeper: zookeeper !== undefined }, stores);
@@ -41,13 +46,13 @@ export function openDashboard({ config, metrics, ready, keyspace, held }: Dashbo
       ...timeline.after(mark),
       isReady: readiness.ok,
       unusable: degradedOf(readiness),
-      figures: figuresOf(await metrics.snapshot()),
+      figures: await readFigures(metrics),
       drain: null,
       held: stores.keySource === 'counter' ? await held().catch(() => null) : null,
     };
   };
   const self = { id, kind: facts.kind, report };
-  return new Dashboard({
+  return {
     facts,
     token: admin.token,
     timeline,
@@ -63,7 +68,7 @@ export function openDashboard({ config, metrics, ready, keyspace, held }: Dashbo
       reportsSource({ self, facts, token: admin.token, timeline }),
     ],
     report,
-  });
+  };
 }
 
 /** A mapper without ZooKeeper never loads its client, which needs 4 MB. */

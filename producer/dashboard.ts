@@ -9,7 +9,7 @@ import type { ProducerConfig } from '../runtime/config/config.ts';
 import type { StoresConfig } from '../runtime/config/stores.ts';
 import { Dashboard } from '../runtime/dashboard/dashboard.ts';
 import { factsOf } from '../runtime/dashboard/facts.ts';
-import { figuresOf } from '../runtime/dashboard/figures.ts';
+import { readFigures } from '../runtime/dashboard/figures.ts';
 import type { LockSeen, Report } from '../runtime/dashboard/seen.ts';
 import { reportsSource } from '../runtime/dashboard/reports.ts';
 import { lockEvents, storeEvent, Timeline } from '../runtime/dashboard/timeline.ts';
@@ -78,7 +78,7 @@ export function openDashboard({ config, stores, levels, memory, metrics, ready }
       ...timeline.after(mark),
       isReady: ok,
       unusable: [...new Set([...unreachable, ...refusedPools.map(({ pool }) => pool)])],
-      figures: figuresOf(await metrics.snapshot()),
+      figures: await readFigures(metrics),
       drain: levels.keysPerSecond,
       held: null,
     };

@@ -1,5 +1,7 @@
+import type { IncomingMessage } from 'node:http';
+import getRawBody from 'raw-body';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
-import { readJson } from './json.ts';
+import { parseJson } from './json.ts';
 
 /** Where a process can be asked, and by what right. */
 export interface AdminAddress {
@@ -29,33 +31,50 @@ export async function askAdmin(
   path: string,
   { body, timeoutMs }: AdminQuestion,
 ): Promise<unknown> {
-  const request = fetch(new URL(path, url), {
-    method,
-    // The address comes from ZooKeeper. A redirect would carry the token on to any other address.
-    redirect: 'error',
-    signal: AbortSignal.timeout(timeoutMs),
-    headers: {
-      ...(token !== undefined && { authorization: `Bearer ${token}` }),
-      ...(body !== undefined && { 'content-type': 'application/json' }),
-    },
-    ...(body !== undefined && { body: JSON.stringify(body) }),
-  });
-  const response = await request.catch((error: unknown) => {
-    throw unreachable(error);
-  });
-  const answer = await readJson(response, MAX_ANSWER_BYTES).catch((error: unknown) => {
-    throw unreachable(error);
-  });
-  if (response.ok) return answer;
-  throw new KeymillError(
-    'ADMIN_REFUSED',
-    `${method} ${path} was refused: ${reasonIn(answer, response.status)}`,
-  );
+  const signal = AbortSignal.timeout(timeoutMs);
+  let response: IncomingMessage | undefined;
+  try {
+    response = await send(new URL(path, url), { method, token, body, signal });
+    const status = response.statusCode ?? 0;
+    // The address comes from ZooKeeper. To follow it on would carry the token to any other address.
+    if (status >= 300 && status < 400) throw new Error('it redirects to another address');
+    const answer = parseJson(await getRawBody(response, { limit: MAX_ANSWER_BYTES, encoding: 'utf8' }));
+    if (status >= 200 && status < 300) return answer;
+    throw new KeymillError('ADMIN_REFUSED', `${method} ${path} was refused: ${reasonIn(answer, status)}`);
+  } catch (error) {
+    response?.destroy();
+    throw error instanceof KeymillError ? error : unreachable(signal.aborted ? signal.reason : error);
+  }
 }
 
-/** `fetch` says only that it failed; the cause says why. */
-function unreachable(error: unknown): KeymillError {
-  const cause = error instanceof Error && error.cause instanceof Error ? error.cause : error;
+interface Sent {
+  readonly body: AdminQuestion['body'] | undefined;
+  readonly method: string;
+  readonly token: string | undefined;
+  readonly signal: AbortSignal;
+}
+
+/**
+ * Not `fetch`: a dashboard asks several processes a second, and half of what that took were the streams and
+ * errors that `fetch` makes for each connection. Node's client is loaded with the first question.
+ */
+async function send(url: URL, { method, token, body, signal }: Sent): Promise<IncomingMessage> {
+  const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+  const text = body === undefined ? undefined : JSON.stringify(body);
+  const headers = {
+    ...(token !== undefined && { authorization: `Bearer ${token}` }),
+    ...(text !== undefined && {
+      'content-type': 'application/json',
+      'content-length': Buffer.byteLength(text),
+    }),
+  };
+  const { request } = process.getBuiltinModule(url.protocol === 'https:' ? 'node:https' : 'node:http');
+  // An admin port takes one request of each connection.
+  request(url, { method, headers, signal, agent: false }, resolve).on('error', reject).end(text);
+  return promise;
+}
+
+function unreachable(cause: unknown): KeymillError {
   return new KeymillError('ADMIN_UNREACHABLE', messageOf(cause) || codeOf(cause), { cause });
 }
 

@@ -20,6 +20,13 @@ export function producerEntries({
   locks,
   drained,
 }: Pick<Coordination, 'producers' | 'locks' | 'drained'>): ProducerEntry[] {
+  const held = new Map<string, string[]>();
+  for (const [shard, { kind, owner }] of locks) {
+    if (kind !== 'ours' || owner === null) continue;
+    const known = held.get(owner);
+    if (known === undefined) held.set(owner, [shard]);
+    else known.push(shard);
+  }
   return producers
     .map(({ id, pid, supervisorPid, capacity }) => ({
       id,
@@ -27,9 +34,7 @@ export function producerEntries({
       workerPid: pid,
       capacity,
       drained: drained.includes(id),
-      shards: [...locks]
-        .flatMap(([shard, lock]) => (lock.kind === 'ours' && lock.owner === id ? [shard] : []))
-        .sort(naturally),
+      shards: (held.get(id) ?? []).sort(naturally),
     }))
     .sort((a, b) => naturally(a.id, b.id));
 }

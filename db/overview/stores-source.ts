@@ -11,16 +11,19 @@ import type { Pool } from '../redis/pool.ts';
 import { urlsDbEntries } from './gone-back.ts';
 import { HEALTHY_MS, lookAtPool, problemOfEpochs, type PoolLook } from './pool-look.ts';
 
+type LookedAtKeysDb = Pick<KeysDb, 'name' | 'ownership' | 'writeOffs'>;
+
 /** What a dashboard reads of the stores. It opens and closes them, or borrows those of its process. */
 export interface LookedAtStores extends AsyncDisposable {
   readonly pools: readonly Pool[];
-  readonly keysDbs: readonly Pick<KeysDb, 'name' | 'ownership' | 'writeOffs'>[];
+  readonly keysDbs: readonly LookedAtKeysDb[];
   readonly keyspace: Pick<Keyspace, 'length'>;
 }
 
 const POOLS_EVERY_MS = 500;
-/** Pools that are read in one round. More take turns: of 16, each is read every second. */
-const POOLS_AT_ONCE = 8;
+/** So often, where there are more than a few. */
+const MANY_POOLS_EVERY_MS = 1_000;
+const FEW_POOLS = 8;
 const POOL_MS = 600;
 /** Every so many looks at a pool: what stands at its head. */
 const HEADS_EVERY = 4;
@@ -29,8 +32,10 @@ const EPOCHS_EVERY = 20;
 /** 16 pools and 64 keys-dbs have 1,024 epochs, with a command for each. So many are read in a round. */
 const EPOCHS_AT_ONCE = 16;
 const KEYS_DBS_EVERY_MS = 2_000;
-/** Keys-dbs that are read in one round. More take turns: of 64, each is read every 8 s. */
-const KEYS_DBS_AT_ONCE = 16;
+/** Keys-dbs that are read in one round. More take turns: of 64, each is read every 8 s, with those below. */
+const KEYS_DBS_AT_ONCE = 12;
+/** Keys-dbs that are asked about urls servers too. All of them say the same, each on its own. */
+const ALARMS_AT_ONCE = 4;
 const KEYS_DB_MS = 900;
 
 /**
@@ -48,20 +53,10 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
       EPOCHS_EVERY,
       Math.ceil((stores.pools.length * shards.length) / EPOCHS_AT_ONCE),
     );
-    const turns = new InTurn(POOLS_AT_ONCE);
     const looks = new Map<string, number>();
-    let known = new Map<string, PoolSeen>();
-    const read = async (now: Seen): Promise<Seen> => {
-      const due = turns.next(stores.pools.map(({ name }) => name));
-      const pools = await Promise.all(
-        stores.pools.map(
-          async (pool, index) =>
-            (due.has(pool.name) ? undefined : known.get(pool.name)) ?? look(pool, now, index),
-        ),
-      );
-      known = new Map(pools.map((pool) => [pool.name, pool]));
-      return { pools };
-    };
+    const read = async (now: Seen): Promise<Seen> => ({
+      pools: await Promise.all(stores.pools.map(async (pool, index) => look(pool, now, index))),
+    });
     const look = async (pool: Pool, now: Seen, index: number): Promise<PoolSeen> => {
       const { name } = pool;
       const count = looks.get(name) ?? 0;
@@ -87,7 +82,8 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
         return { name, level: null, isSlow: false, problem: null };
       }
     };
-    const polling = { everyMs: POOLS_EVERY_MS, deadlineMs: POOL_MS + 400 };
+    const everyMs = stores.pools.length > FEW_POOLS ? MANY_POOLS_EVERY_MS : POOLS_EVERY_MS;
+    const polling = { everyMs, deadlineMs: POOL_MS + 400 };
     return pollingSource(polling, read, async () => stores[Symbol.asyncDispose]())(tell, seen);
   };
 }
@@ -97,44 +93,48 @@ export function keysDbsSource(open: () => LookedAtStores, urlsDbs: readonly stri
   return (tell, seen) => {
     const stores = open();
     const turns = new InTurn(KEYS_DBS_AT_ONCE);
-    let known = new Map<string, KeysDbAnswer>();
+    const alarmTurns = new InTurn(ALARMS_AT_ONCE);
+    let known = new Map<string, KeysDbSeen>();
+    const alarms = new Map<string, ReadonlyMap<string, WriteOff>>();
+    const readAlarms = async (keysDb: LookedAtKeysDb): Promise<void> => {
+      alarms.set(keysDb.name, openAlarms((await keysDb.writeOffs()).writeOffs));
+    };
     const read = async (): Promise<Seen> => {
-      const due = turns.next(stores.keysDbs.map(({ name }) => name));
-      const answers = await Promise.all(
-        stores.keysDbs.map(
-          async (keysDb) => (due.has(keysDb.name) ? undefined : known.get(keysDb.name)) ?? readKeysDb(keysDb),
-        ),
+      const names = stores.keysDbs.map(({ name }) => name);
+      const due = turns.next(names);
+      const dueAlarms = alarmTurns.next(names);
+      const keysDbs = await Promise.all(
+        stores.keysDbs.map(async (keysDb) => {
+          const { name } = keysDb;
+          const last = due.has(name) || dueAlarms.has(name) ? undefined : known.get(name);
+          return last ?? readKeysDb(keysDb, dueAlarms.has(name) ? readAlarms : undefined);
+        }),
       );
-      known = new Map(answers.map((answer) => [answer.keysDb.name, answer]));
-      const alarms = answers.flatMap((answer) => answer.alarms ?? []);
-      return {
-        keysDbs: answers.map(({ keysDb }) => keysDb),
-        storeAlarms: goneBackAlarms(urlsDbEntries(urlsDbs, alarms)),
-      };
+      known = new Map(keysDbs.map((keysDb) => [keysDb.name, keysDb]));
+      const said = keysDbs.flatMap(({ name, claimed }) => (claimed === null ? [] : (alarms.get(name) ?? [])));
+      return { keysDbs, storeAlarms: goneBackAlarms(urlsDbEntries(urlsDbs, said)) };
     };
     const polling = { everyMs: KEYS_DBS_EVERY_MS, deadlineMs: KEYS_DB_MS + 400 };
     return pollingSource(polling, read, async () => stores[Symbol.asyncDispose]())(tell, seen);
   };
 }
 
-interface KeysDbAnswer {
-  readonly keysDb: KeysDbSeen;
-  readonly alarms?: ReadonlyMap<string, WriteOff>;
-}
-
-async function readKeysDb(keysDb: LookedAtStores['keysDbs'][number]): Promise<KeysDbAnswer> {
+/** @param readAlarms one after the other, so that this needs one connection to each server */
+async function readKeysDb(
+  keysDb: LookedAtKeysDb,
+  readAlarms: ((keysDb: LookedAtKeysDb) => Promise<void>) | undefined,
+): Promise<KeysDbSeen> {
   const { name } = keysDb;
   try {
-    const [{ claimedTo, generatedTo, ensemble }, { writeOffs }] = await withDeadline(
-      name,
-      KEYS_DB_MS,
-      async () => Promise.all([keysDb.ownership(), keysDb.writeOffs()]),
-    );
-    // To count rows would cost the database too much.
-    const unused = Math.round(Math.max(0, generatedTo - claimedTo) * SHARE_WITH_KEY);
-    return { keysDb: { name, unused, claimed: claimedTo, ensemble }, alarms: openAlarms(writeOffs) };
+    return await withDeadline(name, KEYS_DB_MS, async () => {
+      const { claimedTo, generatedTo, ensemble } = await keysDb.ownership();
+      await readAlarms?.(keysDb);
+      // To count rows would cost the database too much.
+      const unused = Math.round(Math.max(0, generatedTo - claimedTo) * SHARE_WITH_KEY);
+      return { name, unused, claimed: claimedTo, ensemble };
+    });
   } catch {
-    return { keysDb: { name, unused: null, claimed: null, ensemble: undefined } };
+    return { name, unused: null, claimed: null, ensemble: undefined };
   }
 }
 

@@ -1,3 +1,4 @@
+import { monotonicMs } from '../clock.ts';
 import type { Seen, TimelineEvent } from './seen.ts';
 import type { OpenSource, Source } from './source.ts';
 import { lockEvents, storeEvent, type Timeline } from './timeline.ts';
@@ -21,8 +22,10 @@ interface Run {
   opening: Promise<readonly OpenSource[]>;
 }
 
-/** Changes that come together are told together. */
-const TOGETHER_MS = 200;
+/** News that come together are told together. */
+const NEWS_MS = 200;
+/** So are figures, which change all the time. Each telling draws the page and sends it to all. */
+const FIGURES_MS = 1_000;
 const LINGER_MS = 5_000;
 
 /**
@@ -40,6 +43,7 @@ export class Feed implements AsyncDisposable {
   #isClosed = false;
   #closing: Promise<void> = Promise.resolve();
   #telling: NodeJS.Timeout | undefined;
+  #tellingAtMs = Infinity;
   #lingering: NodeJS.Timeout | undefined;
 
   constructor(options: FeedOptions) {
@@ -105,7 +109,7 @@ export class Feed implements AsyncDisposable {
     run.isOver = true;
     this.#run = undefined;
     clearTimeout(this.#telling);
-    this.#telling = undefined;
+    this.#tellingAtMs = Infinity;
     this.#closing = (async () => {
       const open = await run.opening;
       await Promise.allSettled(open.map(async (source) => source[Symbol.asyncDispose]()));
@@ -116,15 +120,23 @@ export class Feed implements AsyncDisposable {
     const before = this.#seen;
     this.#seen = { ...before, ...part };
     const nowMs = Date.now();
-    this.#options.timeline.add([
-      ...eventsOf(before, part, nowMs),
-      ...ensembleEvents(this.#ensemble, part.cluster, nowMs),
-    ]);
+    const events = [...eventsOf(before, part, nowMs), ...ensembleEvents(this.#ensemble, part.cluster, nowMs)];
+    this.#options.timeline.add(events);
     if (part.cluster?.problem === null) this.#ensemble = part.cluster.ensemble;
-    this.#telling ??= setTimeout(() => {
-      this.#telling = undefined;
+    const isNews =
+      events.length > 0 || Object.keys(part).some((name) => name === 'cluster' || !(name in before));
+    this.#tellIn(isNews ? NEWS_MS : FIGURES_MS);
+  }
+
+  #tellIn(ms: number): void {
+    const atMs = monotonicMs() + ms;
+    if (atMs >= this.#tellingAtMs) return;
+    this.#tellingAtMs = atMs;
+    clearTimeout(this.#telling);
+    this.#telling = setTimeout(() => {
+      this.#tellingAtMs = Infinity;
       for (const viewer of this.#viewers) viewer();
-    }, TOGETHER_MS).unref();
+    }, ms).unref();
   }
 }
 

@@ -1,5 +1,5 @@
 import { monotonicMs } from '../clock.ts';
-import { LATENCY_BUCKETS, METRIC_PREFIX, type MetricsSnapshot } from '../metrics.ts';
+import { LATENCY_BUCKETS, METRIC_PREFIX, type Metrics, type MetricsSnapshot } from '../metrics.ts';
 import {
   FIGURE_NAMES,
   LATENCY_NAMES,
@@ -29,6 +29,14 @@ const LATENCIES: Readonly<Record<LatencyName, string>> = {
   shorten: 'shorten_seconds',
   redirect: 'redirect_seconds',
 };
+
+/** All that {@link figuresOf} reads. */
+const METRICS = [...new Set(Object.values(ORIGINS).map(({ metric }) => metric)), ...Object.values(LATENCIES)];
+
+/** The figures of a process, from its metrics. */
+export async function readFigures(metrics: Pick<Metrics, 'snapshot'>): Promise<Figures> {
+  return figuresOf(await metrics.snapshot(METRICS));
+}
 
 /** The figures in the metrics of a process. */
 export function figuresOf(snapshot: MetricsSnapshot): Figures {

@@ -50,16 +50,18 @@ export function reportsSource(options: ReportsOptions): Source {
     let rounds = 0;
     const look = async (now: Seen): Promise<Seen> => {
       const others = othersOf(options, now);
-      const due = turns.next(others.map(memberKey));
+      const due = turns.next([...others.map(memberKey), memberKey(options.self)]);
       const members = await Promise.all(
         others.map(async (address) => {
           const key = memberKey(address);
           return (due.has(key) ? undefined : known.get(key)) ?? askMember(address, options, kept);
         }),
       );
-      known = new Map(members.map((member) => [memberKey(member), member]));
-      const self = await reportSelf(options, kept);
-      return { members: [self, ...members] };
+      const ownKey = memberKey(options.self);
+      const self = (due.has(ownKey) ? undefined : known.get(ownKey)) ?? (await reportSelf(options, kept));
+      const all = [self, ...members];
+      known = new Map(all.map((member) => [memberKey(member), member]));
+      return { members: all };
     };
     const read = async (): Promise<Seen> => {
       rounds += 1;

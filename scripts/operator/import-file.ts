@@ -5,6 +5,7 @@ import { LinkReader, type ReadOptions } from '../../mapper/import/link-reader.ts
 import type { Outcome } from '../../mapper/import/outcome.ts';
 import type { DateOrder } from '../../mapper/import/read-time.ts';
 import { surveyFile, type Survey } from '../../mapper/import-jobs/survey.ts';
+import type { BlockedDomains } from '../../mapper/limits/blocked-domains.ts';
 import { watchBlockedDomains } from '../../mapper/limits/watch-blocked-domains.ts';
 import { ownAddressesOf, parseTargetUrl } from '../../mapper/shorten/target-url.ts';
 import { readTargetConfig } from '../../runtime/config/config.ts';
@@ -39,19 +40,26 @@ export interface ImportFile {
 /** A smaller file is read before anybody looks at a bar. */
 const LARGE_BYTES = 16 * 2 ** 20;
 
+/** What the cluster adds to the judgement of targets. */
+export interface Judging {
+  /** Of the service, if it is not configured. */
+  readonly publicUrl?: string | undefined;
+  /** Those that administrators have blocked. Undefined: they are not known. */
+  readonly storedDomains: BlockedDomains | undefined;
+}
+
 /**
- * @param publicUrl of the service, if it is not configured
  * @throws UsageError when there is no such file
  */
 export async function openImportFile(
   terminal: Terminal,
   path: string,
   { from, timezone, dateOrder, domain, rename }: FileOptions,
-  publicUrl?: string,
+  judging: Judging,
 ): Promise<ImportFile> {
   const opened = await lookAt(path);
   const options = { from, timezone, dateOrder, domain, isRenaming: rename !== undefined };
-  const judgeTarget = await createTargetJudge(terminal, publicUrl);
+  const judgeTarget = await createTargetJudge(terminal, judging);
   const createReader = (nowMs: number, isOnlyCounting = false): LinkReader =>
     new LinkReader({ ...options, nowMs, judgeTarget, isOnlyCounting });
   return {
@@ -94,7 +102,7 @@ async function lookAt(path: string): Promise<{ size: number; mtimeMs: number }> 
 
 async function createTargetJudge(
   terminal: Terminal,
-  otherwise: string | undefined,
+  { publicUrl: otherwise, storedDomains }: Judging,
 ): Promise<ReadOptions['judgeTarget']> {
   const { publicUrl = otherwise, allowPrivateTargets, maxUrlBytes } = readTargetConfig(terminal.env);
   if (publicUrl === undefined)
@@ -102,12 +110,15 @@ async function createTargetJudge(
       terminal,
       'KEYMILL_PUBLIC_URL is not set: targets that point back at the service are not recognised',
     );
+  if (storedDomains === undefined)
+    note(terminal, 'no users database answers: domains that administrators have blocked are not recognised');
   await using blocked = await watchBlockedDomains({
     path: terminal.env['KEYMILL_BLOCKED_DOMAINS'],
     onChanged: () => undefined,
     log: QUIET_LOG,
   });
-  const { isBlockedHost } = blocked;
+  const isBlockedHost = (host: string): boolean =>
+    blocked.isBlockedHost(host) || storedDomains?.has(host) === true;
   const own = publicUrl === undefined ? [] : ownAddressesOf(publicUrl, publicUrl);
   const rules = { own, allowPrivateTargets, maxBytes: maxUrlBytes, isBlockedHost };
   return (url) => parseTargetUrl(url, rules);

@@ -14,6 +14,7 @@ import type { Terminal } from '../../runtime/terminal/terminal.ts';
 import { openImportFile, type FileOptions, type ImportFile } from './import-file.ts';
 import type { Report } from './import-report.ts';
 import { openRenameMap } from './rename-map.ts';
+import { readStoredDomains } from './sources/blocked-domains.ts';
 import { findCluster, originOf, type Cluster } from './sources/find-cluster.ts';
 import { openImportPorts } from './sources/import-ports.ts';
 import { requireUser, withUsersDb } from './sources/users.ts';
@@ -40,7 +41,10 @@ const MAX_LISTED = 1_000;
 export async function storeFile(terminal: Terminal, path: string, { options, report }: Order): Promise<void> {
   const cluster = findCluster(terminal.env);
   const ownerId = await findOwner(cluster, options.owner);
-  const file = await openImportFile(terminal, path, options, originOf(terminal.env, cluster));
+  const file = await openImportFile(terminal, path, options, {
+    publicUrl: originOf(terminal.env, cluster),
+    storedDomains: await readStoredDomains(cluster),
+  });
   await using webhooks = await watchWebhooks(cluster, ownerId);
   await using opened = await openImportPorts(cluster, webhooks.wantsEvents);
   const survey = await file.survey();

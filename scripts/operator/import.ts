@@ -6,6 +6,7 @@ import { ONE_JSON_DOCUMENT, type Terminal } from '../../runtime/terminal/termina
 import { openImportFile, type FileOptions } from './import-file.ts';
 import { storeFile, type StoreOptions } from './import-links.ts';
 import { JsonReport, TextReport, type Report } from './import-report.ts';
+import { findStoredDomains } from './sources/blocked-domains.ts';
 
 interface Options extends FileOptions, StoreOptions {
   readonly dryRun?: true;
@@ -25,8 +26,9 @@ export function addImportCommand(program: Command, terminal: Terminal): void {
       '\nThe file is read once before anything is stored. A file with a wrong byte, or one that\n' +
         'is cut off, is not stored at all.\n' +
         '\nKEYMILL_PUBLIC_URL, KEYMILL_ALLOW_PRIVATE_TARGETS, KEYMILL_MAX_URL_BYTES and\n' +
-        'KEYMILL_BLOCKED_DOMAINS judge the targets, as they do for new links. --dry-run needs no\n' +
-        'cluster.\n' +
+        'KEYMILL_BLOCKED_DOMAINS judge the targets, as they do for new links, and so do the domains\n' +
+        'that administrators have blocked. --dry-run needs no cluster; it says so when it does not\n' +
+        'know these.\n' +
         '\nExit code: 0 every record is stored; 1 some are not, or it was stopped; 2 wrong usage, or\n' +
         'a store did not answer.',
     )
@@ -68,7 +70,8 @@ async function run(terminal: Terminal, path: string, options: Options): Promise<
     await storeFile(terminal, path, { options, report });
     return;
   }
-  const file = await openImportFile(terminal, path, options);
+  const storedDomains = await findStoredDomains(terminal.env);
+  const file = await openImportFile(terminal, path, options, { storedDomains });
   const { summary } = await file.survey(async (outcomes) => report.add(outcomes));
   await report.end(summary);
   if (Object.keys(summary.refused).length > 0) terminal.exitCode = 1;

@@ -3,6 +3,7 @@ import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
 import { openUsersDb } from '../../db/accounts/users-db.ts';
 import { createImportWorld, manyLinks, type ImportWorld, type Said } from './import-world.ts';
+import { runKeymill } from './run-keymill.ts';
 
 const OWNER = 'owner@example.org';
 
@@ -110,6 +111,43 @@ describe('keymill import: storing', () => {
     const file = await world.write('absent.csv', 'url,code\nhttps://e.example/there,not-yet-1\n');
     await world.import(file);
     expect(await follow()).to.deep.equal([302, 'https://e.example/there']);
+  });
+
+  it('refuses targets whose domain an administrator has blocked, and says so of each', async () => {
+    const db = openUsersDb({ url: world.env['KEYMILL_USERS_DB'] ?? '' });
+    const block = { id: 1n, domain: 'evil.example', note: null, blockedBy: ownerId, blockedAt: new Date() };
+    await db.domains.add(block);
+    try {
+      const targets = ['https://evil.example/a', 'https://www.Evil.example/b', 'https://notevil.example/c'];
+      const file = await world.write('blocked.csv', `url\n${targets.join('\n')}\n`);
+      for (const args of [[file, '--dry-run'], [file]]) {
+        const { outcomes } = await world.import(...args);
+        const refused = outcomes.filter((outcome) => 'reason' in outcome);
+        expect(refused.map(({ row }) => row)).to.deep.equal([1, 2]);
+        for (const outcome of refused)
+          expect(outcome).to.have.property('message').that.includes('points at a blocked domain');
+      }
+      const stored = (await world.links()).map(({ target }) => target);
+      expect(stored).to.include('https://notevil.example/c');
+      expect(stored.filter((target) => target?.includes('evil.example/') === true)).to.have.length(1);
+    } finally {
+      await db.domains.remove(block.domain);
+      await db.close();
+    }
+  });
+
+  it('stores nothing while it cannot know which domains are blocked', async () => {
+    const file = await world.write('unknown.csv', 'url\nhttps://unknown.example/\n');
+    const nowhere = world.env['KEYMILL_USERS_DB']?.replace(/:\d+\//, ':9/');
+    const env = { ...world.env, KEYMILL_USERS_DB: nowhere };
+    const { exitCode, stderr } = await runKeymill(['import', file], env);
+    expect(exitCode, stderr).to.equal(2);
+    expect(stderr).to.include('users');
+    const stored = (await world.links()).map(({ target }) => target);
+    expect(stored).not.to.include('https://unknown.example/');
+    const dry = await runKeymill(['import', file, '--dry-run'], env);
+    expect(dry.exitCode).to.equal(0);
+    expect(dry.stderr).to.include('domains that administrators have blocked are not recognised');
   });
 
   it('says what links without an owner lose', async () => {

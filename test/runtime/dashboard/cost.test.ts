@@ -20,7 +20,7 @@ interface Usage {
   readonly isPlaying: boolean;
 }
 
-describe('what a dashboard of 64 keys-dbs, 16 pools, 20 producers and 20 mappers costs', function () {
+describe('what a dashboard costs that is fed by the recording of a large cluster', function () {
   this.timeout(60_000);
   let child: ChildProcess;
   let url: string;

@@ -11,8 +11,11 @@ import { testDatabase, testMysql, testRedis, testZooKeeper } from '../../servers
 
 export const SIZES = { shards: 64, pools: 16, producers: 20, mappers: 20 } as const;
 
-/** The variables of a mapper of this cluster, `mapper-1`. */
-export async function largeCluster(): Promise<Record<string, string>> {
+/**
+ * The variables of a mapper of this cluster, `mapper-1`.
+ * @param lastPool the URL of the last pool, if it has a server of its own
+ */
+export async function largeCluster(lastPool?: string): Promise<Record<string, string>> {
   const [{ connect }, redis, keysDbs] = await Promise.all([
     testZooKeeper(),
     testRedis(SIZES.pools),
@@ -26,7 +29,9 @@ export async function largeCluster(): Promise<Record<string, string>> {
   return {
     KEYMILL_ID: 'mapper-1',
     KEYMILL_ZOOKEEPER: connect,
-    KEYMILL_REDIS: redis.map(({ name, url }) => `${name}=${url}`).join(','),
+    KEYMILL_REDIS: redis
+      .map(({ name, url }, at) => `${name}=${at === SIZES.pools - 1 ? (lastPool ?? url) : url}`)
+      .join(','),
     KEYMILL_KEYS_DBS: keysDbs.map((url, index) => `keys-db-${index + 1}=${url}`).join(','),
     KEYMILL_URLS_DBS: urls.join(','),
     KEYMILL_KEY_SECRET: 'ab'.repeat(32),

@@ -5,28 +5,38 @@ import { Timeline } from '../../../runtime/dashboard/timeline.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { createMetrics } from '../../../runtime/metrics.ts';
 import { ADMIN_TOKEN } from '../../admin-token.ts';
-import { FACTS, playedFeed } from './played-feed.ts';
+import { playedFeed } from './played-feed.ts';
+import { readRecording } from './recording.ts';
 
-/** An admin port whose dashboard shows the played feed. @param onFeed told when it begins and ends */
-export async function startPlayed(onFeed: (isPlaying: boolean) => void = () => undefined): Promise<Admin> {
-  const play = playedFeed();
+interface Wishes {
+  /** How many times as fast as the recording. Default: as fast. */
+  readonly speed?: number;
+  /** Told when the feed begins and ends to play. */
+  readonly onFeed?: (isPlaying: boolean) => void;
+}
+
+/** An admin port whose dashboard shows the recorded feed of a large cluster. */
+export async function startPlayed({ speed = 1, onFeed }: Wishes = {}): Promise<Admin> {
+  const recording = readRecording();
+  const timeline = new Timeline();
+  const play = playedFeed({ recording, speed, timeline });
   const source: Source = (tell, seen) => {
-    onFeed(true);
+    onFeed?.(true);
     const open = play(tell, seen);
     return {
       first: open.first,
       [Symbol.asyncDispose]: async () => {
-        onFeed(false);
+        onFeed?.(false);
         await open[Symbol.asyncDispose]();
       },
     };
   };
   const pages = new Dashboard({
-    facts: FACTS,
+    facts: recording.facts,
     token: ADMIN_TOKEN,
     sources: [source],
     lingerMs: 500,
-    timeline: new Timeline(),
+    timeline,
     report: async () => {
       throw new Error('nobody asks a played feed');
     },

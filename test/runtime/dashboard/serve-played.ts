@@ -6,7 +6,7 @@ import { startPlayed } from './played-dashboard.ts';
  */
 
 let isPlaying = false;
-const admin = await startPlayed((isNow) => (isPlaying = isNow));
+const admin = await startPlayed({ onFeed: (isNow) => (isPlaying = isNow) });
 process.on('message', () => {
   const { user, system } = process.cpuUsage();
   process.send?.({ cpuMs: (user + system) / 1_000, atMs: performance.now(), isPlaying });
