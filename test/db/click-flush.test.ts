@@ -3,6 +3,7 @@ import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { withinOneDay } from '../one-day.ts';
 import { bindOwned, clearClicks, clicksOf, dayAt, hourAt, rowsOf, sketchOf } from './clicks-fixture.ts';
 import { emptyUrlsDatabase } from './urls-fixture.ts';
 
@@ -10,6 +11,7 @@ const DAY = '2026-11-23';
 const OWNER = 7_001n;
 
 describe('a flush of clicks', () => {
+  withinOneDay();
   let sql: Mysql;
   let db: ClicksDb;
   let url: string;
