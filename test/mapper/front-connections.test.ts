@@ -135,8 +135,8 @@ describe('a mapper among many connections', function () {
       return front + node >= RUDE.slow + RUDE.silent;
     };
     await until('all connections', areConnected, { timeoutMs: 60_000, everyMs: 100 });
-    // Those who stall keep the mapper busy until they are stuck, and it accepts one connection in a turn. On a
-    // slow machine the first silent ones would be refused before the last ones are accepted.
+    // Those who stall keep the mapper busy until they are stuck, and it accepts one connection in a turn. On
+    // a slow machine the first silent ones would be refused before the last ones are accepted.
     rude.add('stalled', RUDE.stalled);
     await untilStuck(rude);
     const pipeliners = await startPipeliners({ port, request: GET, forMs: ATTACK_MS });
