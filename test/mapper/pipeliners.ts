@@ -49,7 +49,7 @@ export interface PipelinersOptions {
   readonly resets?: boolean;
 }
 
-/** @returns when the first client has an answer. `bytes` are those of all answers, when the clients have ended. */
+/** @returns when a client has the first answer. `bytes` are those of all answers, when the clients end. */
 export async function startPipeliners({
   clients = 10,
   bytes = Infinity,
