@@ -6,7 +6,7 @@ import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
 import { headerIn, queryIn } from './raw-head.ts';
 import type { Reply } from './reply.ts';
-import type { UsualRequest } from './usual-request.ts';
+import type { Find, UsualRequest } from './usual-request.ts';
 
 /**
  * Answers a usual request, now or later.
@@ -15,16 +15,12 @@ import type { UsualRequest } from './usual-request.ts';
  */
 export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean;
 
-/** How the requests of one connection are found and answered. */
-export interface FrontRules {
-  /** Finds the usual request that begins at `start`; see `findUsualRequest`. */
-  readonly find: (text: string, start: number) => UsualRequest | undefined;
-  readonly handle: FrontHandler;
-}
-
 export interface FrontOptions {
-  /** Asked once for each connection, when it is accepted: its client decides what it is spared. */
-  readonly rulesFor: (socket: Socket) => FrontRules;
+  /**
+   * How the requests of a connection are found and answered. Asked once for each connection, when it is
+   * accepted: its client decides what it is spared.
+   */
+  readonly rulesFor: (socket: Socket) => { readonly find: Find; readonly handle: FrontHandler };
   readonly ends: AnswerEnds;
   readonly turns: Turns;
   readonly limits: ServerLimits;
@@ -48,94 +44,76 @@ const KEEP_ALIVE_GRACE_MS = 1_000;
  * answered. So it never judges, repairs or waits for bytes, and Node's time-outs hold for slow senders.
  */
 export class Front {
-  readonly #options: FrontOptions;
-  readonly #connections = new Set<FrontConnection>();
+  readonly options: FrontOptions;
+  /** Those that are neither closed nor Node's. */
+  readonly connections = new Set<FrontConnection>();
   readonly #sweep: NodeJS.Timeout;
   /** Set by each sweep: exact enough for time-outs, and free for a request. */
-  #nowMs: number;
-  #isLeaving = false;
+  nowMs: number;
+  isLeaving = false;
 
   constructor(options: FrontOptions) {
-    this.#options = options;
-    this.#nowMs = options.now();
+    this.options = options;
+    this.nowMs = options.now();
     const everyMs = Math.min(1_000, options.limits.headersTimeoutMs);
     this.#sweep = setInterval(() => this.#closeLate(everyMs), everyMs).unref();
   }
 
   /** Connections that the front serves: not those that it has handed over. */
   get size(): number {
-    return this.#connections.size;
+    return this.connections.size;
   }
 
   /** Serves a connection that has just been accepted. */
   accept(socket: Socket): void {
-    const { rulesFor, ends, turns, handOver } = this.#options;
-    const connection: FrontConnection = new FrontConnection(socket, {
-      rules: rulesFor(socket),
-      ends,
-      turns,
-      nowMs: () => this.#nowMs,
-      isLeaving: () => this.#isLeaving,
-      leave: (isHandedOver) => {
-        this.#connections.delete(connection);
-        if (isHandedOver) handOver(socket);
-      },
-    });
-    this.#connections.add(connection);
+    this.connections.add(new FrontConnection(socket, this));
   }
 
-  /** From now on each answer is the last one of its connection. */
+  /** From now on each answer is the last one of its connection (RFC 9112, 9.6). */
   leave(): void {
-    this.#isLeaving = true;
+    this.isLeaving = true;
   }
 
   closeIdle(): void {
-    for (const connection of this.#connections) if (connection.isIdle) connection.socket.destroy();
+    for (const connection of this.connections) if (connection.isIdle) connection.peer.destroy();
   }
 
   /** Cuts every connection, and ends the sweeps. */
   close(): void {
     clearInterval(this.#sweep);
-    for (const { socket } of this.#connections) socket.destroy();
+    for (const { peer } of this.connections) peer.destroy();
   }
 
-  /** One sweep over all connections costs less than a timer for each request. */
+  /**
+   * Closes idle connections (RFC 9112, 9.5), and answers 408 to silent ones (RFC 9110, 15.5.9). One sweep
+   * over all connections costs less than a timer for each request.
+   */
   #closeLate(everyMs: number): void {
-    const { limits, now, refuseSilent } = this.#options;
-    this.#nowMs = now();
-    for (const connection of this.#connections) {
+    const { limits, now, refuseSilent } = this.options;
+    this.nowMs = now();
+    for (const connection of this.connections) {
       if (!connection.isIdle) continue;
       // At least: the time of the last sweep before is all that is known.
-      const idleMs = this.#nowMs - connection.idleSinceMs - everyMs;
+      const idleMs = this.nowMs - connection.idleSinceMs - everyMs;
       if (connection.hasAsked) {
-        if (idleMs > limits.keepAliveTimeoutMs + KEEP_ALIVE_GRACE_MS) connection.socket.destroy();
+        if (idleMs > limits.keepAliveTimeoutMs + KEEP_ALIVE_GRACE_MS) connection.peer.destroy();
       } else if (idleMs > limits.headersTimeoutMs) {
         connection.handOver();
-        refuseSilent(connection.socket);
+        refuseSilent(connection.peer);
       }
     }
   }
 }
 
-interface FrontConnectionOptions {
-  readonly rules: FrontRules;
-  readonly ends: AnswerEnds;
-  readonly turns: Turns;
-  readonly nowMs: () => number;
-  readonly isLeaving: () => boolean;
-  /** The connection is closed, or Node's from now on. */
-  readonly leave: (isHandedOver: boolean) => void;
-}
-
 /**
- * One connection of the front. It answers one request at a time, so it is itself the place where the answer
- * goes. While an answer is due nothing else is looked at: bytes that come meanwhile wait, and no more are
- * read. It obeys the rules of a {@link Pipeline}, like Node's connections.
+ * One connection of the front. It answers one request at a time, in order (RFC 9112, 9.3.2), so it is
+ * itself the place where the answer goes. While an answer is due nothing else is looked at: bytes that come
+ * meanwhile wait, and no more are read. It obeys the rules of a {@link Pipeline}, like Node's connections.
  */
 class FrontConnection implements Reply {
-  readonly socket: Socket;
-  readonly #options: FrontConnectionOptions;
-  readonly #rules: FrontRules;
+  readonly peer: Socket;
+  readonly #front: Front;
+  readonly #rules: ReturnType<FrontOptions['rulesFor']>;
   readonly #pipeline: Pipeline;
   idleSinceMs: number;
   /** Whether a request has come. */
@@ -151,15 +129,15 @@ class FrontConnection implements Reply {
   method = '';
   url = '';
   /** The chunk with the request that is being answered, and where in it the request begins. */
-  #text = '';
-  #start = 0;
+  head = '';
+  headStart = 0;
 
-  constructor(socket: Socket, options: FrontConnectionOptions) {
-    this.socket = socket;
-    this.#options = options;
-    this.#rules = options.rules;
-    this.#pipeline = new Pipeline(options.turns, () => this.#goOn());
-    this.idleSinceMs = options.nowMs();
+  constructor(socket: Socket, front: Front) {
+    this.peer = socket;
+    this.#front = front;
+    this.#rules = front.options.rulesFor(socket);
+    this.#pipeline = new Pipeline(front.options.turns, () => this.#goOn());
+    this.idleSinceMs = front.nowMs;
     socket.on('data', this.#onData).on('end', this.#onEnd).on('drain', this.#onDrain);
     // The stream closes itself after an error, and a client that has broken off needs no answer.
     socket.on('error', () => undefined).on('close', this.#onClose);
@@ -167,36 +145,24 @@ class FrontConnection implements Reply {
 
   /** Whether nothing is due in either direction. */
   get isIdle(): boolean {
-    return !this.#isAnswerDue && this.#rest === undefined && this.socket.writableLength === 0;
+    return !this.#isAnswerDue && this.#rest === undefined && this.peer.writableLength === 0;
   }
 
   get query(): string | undefined {
-    return queryIn(this.#text, this.#start);
-  }
-
-  get peer(): Socket {
-    return this.socket;
-  }
-
-  get head(): string {
-    return this.#text;
-  }
-
-  get headStart(): number {
-    return this.#start;
+    return queryIn(this.head, this.headStart);
   }
 
   header(name: string): string | undefined {
-    return headerIn(this.#text, this.#start, name);
+    return headerIn(this.head, this.headStart, name);
   }
 
   send(head: Head, body: string, first: string, second: string, third?: string): void {
-    const ending = this.#finish();
-    this.#write(head.toText(ending, first, second, third) + body, 'latin1');
+    this.#write(head.toText(this.#finish(), first, second, third) + body, 'latin1');
   }
 
   sendPrepared(prepared: PreparedAnswer, requestId: string): void {
     const ending = this.#finish();
+    // RFC 9110, 9.3.2.
     const body = this.method === 'HEAD' ? '' : prepared.body;
     // Only a body can have characters that a header cannot.
     this.#write(headOf(prepared, requestId) + ending + body, body === '' ? 'latin1' : 'utf8');
@@ -204,12 +170,13 @@ class FrontConnection implements Reply {
 
   /** Gives the connection to Node, with the bytes that nobody has looked at. */
   handOver(): void {
-    const { socket } = this;
+    const { peer: socket } = this;
     const rest = this.#rest;
     this.#rest = undefined;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('close', this.#onClose);
-    this.#options.leave(true);
+    this.#front.connections.delete(this);
+    this.#front.options.handOver(socket);
     if (rest !== undefined) socket.emit('data', rest);
     // In a turn of its own, as a FIN has that Node reads.
     if (this.#hasEnded) setImmediate(() => socket.emit('end'));
@@ -224,7 +191,7 @@ class FrontConnection implements Reply {
 
   readonly #onEnd = (): void => {
     this.#hasEnded = true;
-    if (!this.#isAnswerDue && this.#rest === undefined) this.socket.end();
+    if (!this.#isAnswerDue && this.#rest === undefined) this.peer.end();
   };
 
   readonly #onDrain = (): void => {
@@ -232,14 +199,14 @@ class FrontConnection implements Reply {
     this.#goOn();
   };
 
-  readonly #onClose = (): void => this.#options.leave(false);
+  readonly #onClose = (): void => void this.#front.connections.delete(this);
 
   /** Looks at what has come, until an answer is due, the turn is over, or nothing is left. */
   #goOn(): void {
     const bytes = this.#rest;
     if (bytes === undefined || this.#isLooking) return;
     if (this.#isAnswerDue) {
-      this.socket.pause();
+      this.peer.pause();
       return;
     }
     this.#isLooking = true;
@@ -251,8 +218,8 @@ class FrontConnection implements Reply {
         this.#rest = undefined;
         break;
       }
-      this.#text = text;
-      this.#start = at;
+      this.head = text;
+      this.headStart = at;
       if (request === undefined || !this.#begin(request, bytes)) {
         this.#rest = at === 0 ? bytes : bytes.subarray(at);
         this.handOver();
@@ -261,7 +228,7 @@ class FrontConnection implements Reply {
       at = request.end;
     }
     this.#isLooking = false;
-    const { socket } = this;
+    const { peer: socket } = this;
     // Nothing after the last request is looked at (RFC 9112, 9.6).
     if (this.#pipeline.isEnding || socket.destroyed) this.#rest = undefined;
     if (this.#rest !== undefined) socket.pause();
@@ -272,7 +239,7 @@ class FrontConnection implements Reply {
   /** A method: V8 does not inline private getters, and asks its runtime for them. */
   #mayBegin(): boolean {
     const pipeline = this.#pipeline;
-    if (this.#isAnswerDue || this.#isChoked || this.socket.destroyed) return false;
+    if (this.#isAnswerDue || this.#isChoked || this.peer.destroyed) return false;
     return !pipeline.isFull && !pipeline.isEnding;
   }
 
@@ -283,31 +250,30 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#rules.handle(request, this.#text, this)) return false;
+    if (!this.#rules.handle(request, this.head, this)) return false;
     this.hasAsked = true;
     return true;
   }
 
   /** The request has its answer. @returns the headers of the connection */
   #finish(): string {
-    const { ends, isLeaving, nowMs } = this.#options;
+    const front = this.#front;
     this.#isAnswerDue = false;
     // Both may keep all that the client has sent.
     this.url = '';
-    this.#text = '';
-    this.idleSinceMs = nowMs();
+    this.head = '';
+    this.idleSinceMs = front.nowMs;
     this.#pipeline.answered();
-    if (!isLeaving() && !(this.#hasEnded && this.#rest === undefined)) return ends.keepAlive;
-    this.#pipeline.end();
-    return ends.close;
+    const isLast = front.isLeaving || (this.#hasEnded && this.#rest === undefined);
+    if (isLast) this.#pipeline.end();
+    return isLast ? front.options.ends.close : front.options.ends.keepAlive;
   }
 
   #write(text: string, encoding: BufferEncoding): void {
-    const { socket } = this;
+    const { peer: socket } = this;
     if (socket.writable) {
-      const isTaken = socket.write(text, encoding);
+      this.#isChoked = !socket.write(text, encoding);
       if (this.#pipeline.isEnding) socket.destroySoon();
-      else this.#isChoked = !isTaken;
     }
     this.#goOn();
   }

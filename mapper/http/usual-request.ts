@@ -94,19 +94,13 @@ function createFinder(meanings: string): Find {
     // `exec` would make a text of each part. The path is all that is needed of them.
     if (followForm.test(text)) {
       const method = text.charCodeAt(start) === GET.charCodeAt(0) ? GET : HEAD;
-      const path = pathAt(text, start + method.length + 1);
-      return { method, path, bodyStart, end: bodyStart };
+      return { method, path: pathAt(text, start + method.length + 1), bodyStart, end: bodyStart };
     }
     anonymousForm.lastIndex = start;
-    let post = anonymousForm.exec(text);
-    let authorization: string | undefined;
-    if (post === null) {
-      keyedForm.lastIndex = start;
-      post = keyedForm.exec(text);
-      authorization = post?.[3];
-    }
+    keyedForm.lastIndex = start;
+    const post = anonymousForm.exec(text) ?? keyedForm.exec(text);
     if (post === null) return undefined;
-    const [, path, length] = post;
+    const [, path, length, authorization] = post;
     const end = bodyStart + Number(length);
     if (end > text.length || end - bodyStart > MAX_BODY_BYTES) return undefined;
     return { method: 'POST', path: path as string, authorization, bodyStart, end };
@@ -115,10 +109,8 @@ function createFinder(meanings: string): Find {
 
 /**
  * Finds a request of the usual form that begins at `start` and is whole: GET or HEAD without a body, or POST
- * of JSON with a length, with or without a key. Undefined: anything else, which only a parser of HTTP may
- * judge.
- *
- * It never guesses and never repairs: what it finds, every parser finds in the same way.
+ * of JSON with a length, with or without a key. Undefined: anything else, which only a parser may judge. It
+ * never guesses and never repairs: what it finds, every parser finds in the same way.
  * @param text the bytes of the chunk, one character each
  */
 export const findUsualRequest: Find = createFinder(`${WITH_MEANING}|x-forwarded-for`);

@@ -6,6 +6,7 @@ import { Sketch } from '../../db/clicks/sketch.ts';
 import { withStoredVisitors } from '../../db/clicks/stored-sketches.ts';
 import { LINK } from '../../db/clicks/subject.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
+import { withinOneDay } from '../one-day.ts';
 import { bindOwned, clearClicks, clicksOf, dayAt, hourAt, rowsOf, sketchOf } from './clicks-fixture.ts';
 import { emptyUrlsDatabase } from './urls-fixture.ts';
 
@@ -13,6 +14,7 @@ const DAY = '2026-11-23';
 const OWNER = 7_001n;
 
 describe('a flush of clicks', () => {
+  withinOneDay();
   let sql: Mysql;
   let db: ClicksDb;
   let url: string;

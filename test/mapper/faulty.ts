@@ -25,6 +25,14 @@ export function isTransaction(sent: Buffer): boolean {
   return sent.toString('latin1', 5, 22) === 'START TRANSACTION';
 }
 
+/**
+ * The transaction of an import that binds links. Mappers prove by transactions too that servers take links:
+ * under load so often that a count of all of them comes to its end before an import has begun.
+ */
+export function isBindingOfImport(sent: Buffer): boolean {
+  return isTransaction(sent) && !sent.includes('DELETE FROM urls WHERE');
+}
+
 /** Counts how often servers are asked for a text, through `wires` and until these heal. */
 export class Asked {
   #text = '';

@@ -84,16 +84,17 @@ describe('a mapper among many connections', function () {
     expect(meanMs, story).to.be.lessThan(100 + 5 * calmMs);
   }
 
-  /** Waits until no client that stalls can send more. */
+  /** Waits until no client that stalls can send more. A busy mapper may take nothing for a moment. */
   async function untilStuck(rude: RudeClients): Promise<void> {
     let bytesBefore = -1;
+    let looks = 0;
     const isStuck = (): boolean => {
       const bytes = rude.stalledBytes;
-      const isSame = bytes === bytesBefore;
+      looks = bytes === bytesBefore ? looks + 1 : 0;
       bytesBefore = bytes;
-      return isSame;
+      return looks === 4;
     };
-    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 300_000 : 30_000, everyMs: 500 });
+    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 1_800_000 : 30_000, everyMs: 250 });
   }
 
   /** Connections of clients that the mapper has, by who serves them. */
@@ -128,13 +129,15 @@ describe('a mapper among many connections', function () {
   it('answers others quickly while clients are slow, stall, are half-open, silent, reset and pipeline', async () => {
     const calm = median(await followFor(500));
     using rude = new RudeClients(port);
-    for (const kind of RUDE_KINDS) rude.add(kind, RUDE[kind]);
-    const lasting = RUDE.slow + RUDE.stalled + RUDE.silent;
+    for (const kind of RUDE_KINDS) if (kind !== 'stalled') rude.add(kind, RUDE[kind]);
     const areConnected = async (): Promise<boolean> => {
       const { front, node } = await connections();
-      return front + node >= lasting;
+      return front + node >= RUDE.slow + RUDE.silent;
     };
     await until('all connections', areConnected, { timeoutMs: 60_000, everyMs: 100 });
+    // Those who stall keep the mapper busy until they are stuck, and it accepts one connection in a turn. On
+    // a slow machine the first silent ones would be refused before the last ones are accepted.
+    rude.add('stalled', RUDE.stalled);
     await untilStuck(rude);
     const pipeliners = await startPipeliners({ port, request: GET, forMs: ATTACK_MS });
     const tookMs = await followFor(ATTACK_MS);

@@ -9,12 +9,17 @@ const THREAD = `
   const { workerData: { port, request, clients, forMs, bytes, resets }, parentPort } = require('node:worker_threads');
   const many = Buffer.from(request.repeat(Math.ceil(60_000 / request.length)));
   let received = 0;
+  let timer;
   const sockets = new Set();
   const open = () => {
     const socket = require('node:net').connect(port, '127.0.0.1');
     let left = resets ? Math.random() ** 3 * 2_000_000 : Infinity;
     socket.on('error', () => undefined);
     socket.on('data', (chunk) => {
+      if (received === 0) {
+        parentPort.postMessage('begun');
+        timer = setTimeout(end, forMs);
+      }
       received += chunk.length;
       left -= chunk.length;
       if (received >= bytes) end();
@@ -31,7 +36,6 @@ const THREAD = `
     parentPort.postMessage(received);
     clearTimeout(timer);
   };
-  const timer = setTimeout(end, forMs);
   for (let count = 0; count < clients; count += 1) open();
 `;
 
@@ -39,13 +43,13 @@ export interface PipelinersOptions {
   readonly port: number;
   readonly request: string;
   readonly clients?: number;
-  /** They end after this time, or when they have received so many bytes. */
+  /** They end this long after the first answer, or when they have received so many bytes. */
   readonly forMs: number;
   readonly bytes?: number;
   readonly resets?: boolean;
 }
 
-/** @returns when the clients have begun. `bytes` are those of all answers, when the clients have ended. */
+/** @returns when a client has the first answer. `bytes` are those of all answers, when the clients end. */
 export async function startPipeliners({
   clients = 10,
   bytes = Infinity,
@@ -54,7 +58,6 @@ export async function startPipeliners({
 }: PipelinersOptions): Promise<{ readonly bytes: Promise<number> }> {
   const workerData = { ...options, clients, bytes, resets };
   const thread = new Worker(THREAD, { eval: true, workerData });
-  const ended = once(thread, 'message').then(([received]) => received as number);
-  await once(thread, 'online');
-  return { bytes: ended };
+  await once(thread, 'message');
+  return { bytes: once(thread, 'message').then(([received]) => received as number) };
 }

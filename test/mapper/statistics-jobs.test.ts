@@ -9,6 +9,7 @@ import { bindOwned, clearClicks, rowsOf, sketchOf } from '../db/clicks-fixture.t
 import { errorOf } from '../db/outcome.ts';
 import { emptyUrlsDatabase } from '../db/urls-fixture.ts';
 import { startWire, through } from '../db/wire.ts';
+import { withinOneDay } from '../one-day.ts';
 import { until } from '../until.ts';
 import { createWorld } from './world.ts';
 
@@ -22,6 +23,7 @@ const KEYS = ['one', 'two', 'free'];
 const DAYS = [1, 2, 5, 40, 95, 130, 131];
 
 describe('the jobs of statistics', () => {
+  withinOneDay(60);
   let url: string;
   let sql: Mysql;
   let db: ClicksDb;

@@ -6,7 +6,7 @@ import { join } from 'node:path';
 import type { RowDataPacket } from 'mysql2/promise';
 import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
 import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
-import { isTransaction, viaProxy } from '../mapper/faulty.ts';
+import { isBindingOfImport, viaProxy } from '../mapper/faulty.ts';
 import { mapperEnvironment } from '../mapper/mapper-process.ts';
 import { createWorld, type World } from '../mapper/world.ts';
 import { until } from '../until.ts';
@@ -98,7 +98,7 @@ export async function createImportWorld({ keys = 200 } = {}): Promise<ImportWorl
       if (killAt !== undefined) {
         // Each batch has a transaction on each server.
         let left = killAt - (await countDone(query)) + BATCHES_PAST_KILL;
-        proxied.proxy.silenceFrom((sent) => isTransaction(sent) && --left < 0);
+        proxied.proxy.silenceFrom((sent) => isBindingOfImport(sent) && --left < 0);
       }
       const { KEYMILL_URLS_DBS } = mapperEnvironment({ redis: [], urls: [proxied, ...others] });
       const child = spawn(process.execPath, ['scripts/keymill.ts', 'import', ...args], {

@@ -48,7 +48,8 @@ async function rowsOf(url: string): Promise<Record<string, unknown>> {
   expect(tables).to.include.members([COMPATIBILITY_TABLE, MIGRATIONS_TABLE]);
   const rows = tables.map(async (table) => {
     const found = await query(url, `SELECT * FROM \`${table}\``);
-    return [table, found.map((row) => ({ ...row, ...NOT_COMPARED }))] as const;
+    const compared = found.map((row) => JSON.stringify({ ...row, ...NOT_COMPARED }));
+    return [table, compared.toSorted()] as const;
   });
   return Object.fromEntries(await Promise.all(rows));
 }

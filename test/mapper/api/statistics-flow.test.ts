@@ -7,6 +7,7 @@ import { slotOf } from '../../../db/keyspace/placement.ts';
 import { openMysql } from '../../../db/mysql/mysql.ts';
 import { send, type Answer } from '../client.ts';
 import { viaProxy } from '../faulty.ts';
+import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { ApiClient, problemKind } from './api-client.ts';
 import { sketchOf, storeClicks } from './counted-clicks.ts';
@@ -15,6 +16,7 @@ import { useApi } from './use-api.ts';
 const FIREFOX = 'Mozilla/5.0 (X11; Linux x86_64; rv:128.0) Gecko/20100101 Firefox/128.0';
 
 describe('statistics of clicks that are counted', () => {
+  withinOneDay(60);
   const fixture = useApi();
   const { api, makeLink } = fixture;
   let cookie: string;

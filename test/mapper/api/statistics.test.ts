@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { slotOf } from '../../../db/keyspace/placement.ts';
+import { withinOneDay } from '../../one-day.ts';
 import type { Answer } from '../client.ts';
 import { ApiClient, problemKind, type CallOptions } from './api-client.ts';
 import { sketchOf, storeClicks, type Counted } from './counted-clicks.ts';
@@ -31,6 +32,7 @@ function countedIn(answer: Answer): unknown[] {
 }
 
 describe('statistics over HTTP', () => {
+  withinOneDay();
   const fixture = useApi();
   const { api, makeLink } = fixture;
   let ana: Person;

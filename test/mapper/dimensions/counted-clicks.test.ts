@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { expect } from 'chai';
 import { DIMENSIONS } from '../../../db/clicks/dimensions.ts';
 import { Sketch } from '../../../db/clicks/sketch.ts';
+import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { send, shorten } from '../client.ts';
 import { makeLink } from '../following/ruled-links.ts';
@@ -28,6 +29,7 @@ interface Stored {
 }
 
 describe('the clicks that are counted', () => {
+  withinOneDay();
   let world: World;
   let dir: string;
   const mappers: { name: string; mapper: TestMapper }[] = [];

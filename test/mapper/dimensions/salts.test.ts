@@ -4,6 +4,7 @@ import { migrate } from '../../../db/mysql/migrate.ts';
 import { Salts } from '../../../mapper/dimensions/salts.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { withSql } from '../../db/urls-fixture.ts';
+import { withinOneDay } from '../../one-day.ts';
 import { testDatabase } from '../../servers.ts';
 
 const log = createLog('test', 'salts', 'silent');
@@ -11,6 +12,7 @@ const DAY_MS = 86_400_000;
 const TODAY = Math.floor(Date.now() / DAY_MS);
 
 describe('the salts of visitors', () => {
+  withinOneDay();
   let url: string;
   let db: UsersDb;
   let nowMs: number;

@@ -5,7 +5,7 @@ import { createImportWorld, manyLinks, type ImportWorld } from '../../operator/i
 import { until } from '../../until.ts';
 import { People } from '../api/people.ts';
 import { send } from '../client.ts';
-import { isTransaction, viaProxy } from '../faulty.ts';
+import { isBindingOfImport, viaProxy } from '../faulty.ts';
 import { startMapperProcess, type MapperProcess, type MapperStores } from '../mapper-process.ts';
 
 const RECORDS = 6_000;
@@ -42,9 +42,11 @@ describe('POST /import: a mapper is killed', () => {
     const { proxy, ...proxied } = await viaProxy(server);
     await using _ = proxy;
     // Each batch has a transaction on each server: three are bound at most, however late the kill is.
-    let transactions = 0;
-    proxy.silenceFrom((sent) => isTransaction(sent) && ++transactions > 3);
+    let bindings = 0;
+    proxy.silenceFrom((sent) => isBindingOfImport(sent) && ++bindings > 3);
     const first = await start([proxied, ...others]);
+    const isServed = async (): Promise<boolean> => (await ask(first, 'GET', '/import')).status === 200;
+    await until('the users database to be reached', isServed);
     const begun = await ask(first, 'POST', '/import', manyLinks(RECORDS));
     expect(begun.status, begun.text).to.equal(202);
     const { id } = begun.json() as { id: string };

@@ -1,10 +1,12 @@
 import { expect } from 'chai';
+import { withinOneDay } from '../../one-day.ts';
 import { sketchOf, storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send, type Answer } from '../client.ts';
 import { Browser, expectNoCode, fieldsOf, wordsOf } from './browser.ts';
 
 describe('pages of links', () => {
+  withinOneDay();
   const fixture = useApi({ keys: 200 });
   let cookie: string;
   let browser: Browser;

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
@@ -9,6 +10,7 @@ const OVERVIEW = '/urls/-/statistics';
 const EVIL = '<img src=x onerror=alert(1)>\u202E"\'&';
 
 describe('pages with lists of links', () => {
+  withinOneDay();
   const fixture = useApi({ keys: 300 });
 
   async function newcomer(options = {}): Promise<{ cookie: string; browser: Browser; id: bigint }> {

@@ -10,6 +10,7 @@ import {
 } from '../../../db/clicks/orphans-db.ts';
 import { openMysql } from '../../../db/mysql/mysql.ts';
 import { emptyUrlsDatabase } from '../../db/urls-fixture.ts';
+import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
 import { useApi } from '../api/use-api.ts';
@@ -20,6 +21,7 @@ import { randomKeys } from '../world.ts';
 const TODAY = (): string => new Date().toISOString().slice(0, 10);
 
 describe('orphans', () => {
+  withinOneDay(60);
   const fixture = useApi();
   const { api } = fixture;
   let admin: string;
@@ -122,6 +124,8 @@ describe('orphans', () => {
 });
 
 describe('orphans in a urls database', () => {
+  withinOneDay();
+
   it('of a day the most asked are kept, for 90 days, however often it is pruned', async () => {
     const url = await emptyUrlsDatabase();
     const db = openMysql(url, { name: 'urls-1' });
