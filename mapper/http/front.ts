@@ -11,9 +11,9 @@ import type { UsualRequest } from './usual-request.ts';
 /**
  * Answers a usual request, now or later.
  * @param text the chunk in which it was found, one character for each byte
- * @returns false when it does not answer: Node's parser must read the request
+ * @returns false, or a promise of it that never rejects, when Node's parser must read the request
  */
-export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean;
+export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean | Promise<boolean>;
 
 /** How the requests of one connection are found and answered. */
 export interface FrontRules {
@@ -138,7 +138,6 @@ class FrontConnection implements Reply {
   readonly #rules: FrontRules;
   readonly #pipeline: Pipeline;
   idleSinceMs: number;
-  /** Whether a request has come. */
   hasAsked = false;
   /** What the client has sent and nobody has looked at. While there is any, the socket is not read. */
   #rest: Buffer | undefined;
@@ -261,12 +260,11 @@ class FrontConnection implements Reply {
       at = request.end;
     }
     this.#isLooking = false;
-    const { socket } = this;
     // Nothing after the last request is looked at (RFC 9112, 9.6).
-    if (this.#pipeline.isEnding || socket.destroyed) this.#rest = undefined;
-    if (this.#rest !== undefined) socket.pause();
-    else if (this.#hasEnded && !this.#isAnswerDue) socket.end();
-    else if (socket.isPaused()) socket.resume();
+    if (this.#pipeline.isEnding || this.socket.destroyed) this.#rest = undefined;
+    if (this.#rest !== undefined) this.socket.pause();
+    else if (this.#hasEnded && !this.#isAnswerDue) this.socket.end();
+    else if (this.socket.isPaused()) this.socket.resume();
   }
 
   /** A method: V8 does not inline private getters, and asks its runtime for them. */
@@ -283,9 +281,18 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#rules.handle(request, this.#text, this)) return false;
+    const answers = this.#rules.handle(request, this.#text, this);
+    if (answers === false) return false;
     this.hasAsked = true;
+    if (answers !== true) void this.#handBackUnless(answers, bytes.subarray(this.#start, request.end));
     return true;
+  }
+
+  /** Gives the connection to Node after all, with the request, if nobody answers it. */
+  async #handBackUnless(isAnswered: Promise<boolean>, request: Buffer): Promise<void> {
+    if ((await isAnswered) || this.socket.destroyed) return;
+    this.#rest = this.#rest === undefined ? request : Buffer.concat([request, this.#rest]);
+    this.handOver();
   }
 
   /** The request has its answer. @returns the headers of the connection */
@@ -303,10 +310,9 @@ class FrontConnection implements Reply {
   }
 
   #write(text: string, encoding: BufferEncoding): void {
-    const { socket } = this;
-    if (socket.writable) {
-      const isTaken = socket.write(text, encoding);
-      if (this.#pipeline.isEnding) socket.destroySoon();
+    if (this.socket.writable) {
+      const isTaken = this.socket.write(text, encoding);
+      if (this.#pipeline.isEnding) this.socket.destroySoon();
       else this.#isChoked = !isTaken;
     }
     this.#goOn();
