@@ -269,9 +269,8 @@ class FrontConnection implements Reply {
 
   /** A method: V8 does not inline private getters, and asks its runtime for them. */
   #mayBegin(): boolean {
-    const pipeline = this.#pipeline;
     if (this.#isAnswerDue || this.#isChoked || this.socket.destroyed) return false;
-    return !pipeline.isFull && !pipeline.isEnding;
+    return !this.#pipeline.isFull && !this.#pipeline.isEnding;
   }
 
   /** @returns false when Node must answer it */
