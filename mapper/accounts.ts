@@ -11,7 +11,7 @@ import { Administration } from './auth/administration.ts';
 import { DomainBlocking } from './auth/domain-blocking.ts';
 import { cookieNameFor } from './auth/credential.ts';
 import { Guard } from './auth/guard.ts';
-import { Identities } from './auth/identities.ts';
+import { Identities, type Identity } from './auth/identities.ts';
 import { parseIdentityChange } from './auth/identity-change.ts';
 import { KnownKeys } from './auth/known-keys.ts';
 import { LastUses } from './auth/last-uses.ts';
@@ -60,8 +60,11 @@ export interface MapperAccounts extends AsyncDisposable {
    * @throws Problem 401, 403, 429, 503
    */
   ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
-  /** Whose key an `Authorization` is, if memory knows it. Undefined: only `ownerOf` can say. */
-  ownerOfKey(authorization: string): { readonly userId: bigint; readonly keyId: string } | undefined;
+  /**
+   * Whose key an `Authorization` is, if memory knows it. Undefined: only `ownerOf` can say. A promise, which
+   * never rejects: the key is read again.
+   */
+  ownerOfKey(authorization: string): KeyOwner | Promise<KeyOwner | undefined> | undefined;
   /** An announcement has arrived. @returns false when it is about a link */
   hear(message: string): boolean;
   /** Announcements may have been missed. */
@@ -144,8 +147,9 @@ export function openAccounts({
     },
     ownerOfKey: (authorization) => {
       const identity = keys.tryIdentify(authorization);
-      if (identity?.proof.kind !== 'key' || !isAllowed(identity.scopes, 'links:create')) return undefined;
-      return { userId: identity.userId, keyId: identity.proof.id };
+      return identity === undefined
+        ? keys.identifyAgain(authorization)?.then(toKeyOwner)
+        : toKeyOwner(identity);
     },
     hear: (message) => {
       if (webhookListeners.hear(message)) return true;
@@ -163,4 +167,15 @@ export function openAccounts({
       await Promise.all(polls);
     },
   };
+}
+
+interface KeyOwner {
+  readonly userId: bigint;
+  readonly keyId: string;
+}
+
+/** Somebody who may make links with his key. */
+function toKeyOwner(identity: Identity | undefined): KeyOwner | undefined {
+  if (identity?.proof.kind !== 'key' || !isAllowed(identity.scopes, 'links:create')) return undefined;
+  return { userId: identity.userId, keyId: identity.proof.id };
 }

@@ -23,7 +23,7 @@ import { RedirectTally } from './redirect/redirect-tally.ts';
 import { Refusals } from './redirect/refusals.ts';
 import { Repeats } from './repeats/repeats.ts';
 import type { Reservations } from './reservations/reservations.ts';
-import type { KeyOwner } from './shorten/fast-shorten.ts';
+import type { FastShortenOptions } from './shorten/fast-shorten.ts';
 import type { AnswerRepeatable } from './shorten/repeatable.ts';
 import { ShortenTally } from './shorten/shorten-answer.ts';
 import { createOwnBodyReader } from './shorten/shorten-body.ts';
@@ -58,8 +58,8 @@ export interface HandlerOptions {
     readonly hasUsers: boolean;
     /** The user who makes a link with this request. @throws Problem 401, 403, 429, 503 */
     ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
-    /** Whose key it is, if memory knows it; undefined when only `ownerOf` can say. */
-    ownerOfKey(authorization: string): KeyOwner | undefined;
+    /** See {@link FastShortenOptions.ownerOfKey}. */
+    readonly ownerOfKey: FastShortenOptions['ownerOfKey'];
   };
   /** Whether people may make accounts. */
   readonly isSignupOpen: boolean;

@@ -18,11 +18,11 @@ const MAX_KNOWN = 10_000;
  * hash a key takes 5 µs, a tenth of what a shorten takes this process.
  */
 export class KnownKeys {
-  readonly #identities: Pick<Identities, 'tryIdentify'>;
+  readonly #identities: Pick<Identities, 'tryIdentify' | 'identify' | 'remembers'>;
   readonly #known = new Map<string, KnownKey>();
   readonly #maxKnown: number;
 
-  constructor(identities: Pick<Identities, 'tryIdentify'>, maxKnown = MAX_KNOWN) {
+  constructor(identities: Pick<Identities, 'tryIdentify' | 'identify' | 'remembers'>, maxKnown = MAX_KNOWN) {
     this.#identities = identities;
     this.#maxKnown = maxKnown;
   }
@@ -39,6 +39,17 @@ export class KnownKeys {
     // The text is a secret, and is kept no longer than needed.
     if (identity === undefined) this.#known.delete(authorization);
     return identity;
+  }
+
+  /**
+   * The same of a key whose time in memory is over: it is read again. After a change, or while announcements
+   * may be missed, that is so of many keys in use.
+   * @returns undefined when it was never read, or nobody can say; the promise never rejects
+   */
+  identifyAgain(authorization: string): Promise<Identity | undefined> | undefined {
+    const credential = parseCredential({ authorization }, '');
+    if (credential.kind !== 'key' || !this.#identities.remembers(nameOf(credential))) return undefined;
+    return this.#identities.identify(credential).catch(() => undefined);
   }
 
   #meet(authorization: string): Identity | undefined {

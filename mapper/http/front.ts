@@ -1,7 +1,7 @@
 import type { Socket } from 'node:net';
 import type { AnswerEnds } from './answer-ends.ts';
 import type { Head } from './answer-head.ts';
-import type { ServerLimits } from './limits.ts';
+import { KEEP_ALIVE_GRACE_MS, type ServerLimits } from './limits.ts';
 import { Pipeline, type Turns } from './pipeline.ts';
 import { headOf, type PreparedAnswer } from './plain-answer.ts';
 import { headerIn, queryIn } from './raw-head.ts';
@@ -11,9 +11,9 @@ import type { Find, UsualRequest } from './usual-request.ts';
 /**
  * Answers a usual request, now or later.
  * @param text the chunk in which it was found, one character for each byte
- * @returns false when it does not answer: Node's parser must read the request
+ * @returns false, or a promise of it that never rejects, when Node's parser must read the request
  */
-export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean;
+export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean | Promise<boolean>;
 
 export interface FrontOptions {
   /**
@@ -31,9 +31,6 @@ export interface FrontOptions {
   /** Monotonic milliseconds. */
   readonly now: () => number;
 }
-
-/** Node too closes idle connections this much later than it says: a request may be on its way. */
-const KEEP_ALIVE_GRACE_MS = 1_000;
 
 /**
  * Answers usual requests at the socket. Half of what a request costs in `node:http` is its machinery: objects
@@ -205,10 +202,7 @@ class FrontConnection implements Reply {
   #goOn(): void {
     const bytes = this.#rest;
     if (bytes === undefined || this.#isLooking) return;
-    if (this.#isAnswerDue) {
-      this.peer.pause();
-      return;
-    }
+    if (this.#isAnswerDue) return void this.peer.pause();
     this.#isLooking = true;
     const text = bytes.toString('latin1');
     for (let at = 0; at < text.length && this.#mayBegin();) {
@@ -238,9 +232,8 @@ class FrontConnection implements Reply {
 
   /** A method: V8 does not inline private getters, and asks its runtime for them. */
   #mayBegin(): boolean {
-    const pipeline = this.#pipeline;
     if (this.#isAnswerDue || this.#isChoked || this.peer.destroyed) return false;
-    return !pipeline.isFull && !pipeline.isEnding;
+    return !this.#pipeline.isFull && !this.#pipeline.isEnding;
   }
 
   /** @returns false when Node must answer it */
@@ -250,9 +243,18 @@ class FrontConnection implements Reply {
     this.#rest = request.end < bytes.length ? bytes.subarray(request.end) : undefined;
     this.#isAnswerDue = true;
     this.#pipeline.began();
-    if (!this.#rules.handle(request, this.head, this)) return false;
+    const answers = this.#rules.handle(request, this.head, this);
+    if (answers === false) return false;
     this.hasAsked = true;
+    if (answers !== true) void this.#handBackUnless(answers, bytes.subarray(this.headStart, request.end));
     return true;
+  }
+
+  /** Gives the connection to Node after all, with the request, if nobody answers it. */
+  async #handBackUnless(isAnswered: Promise<boolean>, request: Buffer): Promise<void> {
+    if ((await isAnswered) || this.peer.destroyed) return;
+    this.#rest = this.#rest === undefined ? request : Buffer.concat([request, this.#rest]);
+    this.handOver();
   }
 
   /** The request has its answer. @returns the headers of the connection */
@@ -270,10 +272,9 @@ class FrontConnection implements Reply {
   }
 
   #write(text: string, encoding: BufferEncoding): void {
-    const { peer: socket } = this;
-    if (socket.writable) {
-      this.#isChoked = !socket.write(text, encoding);
-      if (this.#pipeline.isEnding) socket.destroySoon();
+    if (this.peer.writable) {
+      this.#isChoked = !this.peer.write(text, encoding);
+      if (this.#pipeline.isEnding) this.peer.destroySoon();
     }
     this.#goOn();
   }

@@ -17,6 +17,9 @@ export const LIMITS: ServerLimits = {
   stalledMs: 30_000,
 };
 
+/** Node too closes idle connections this much later than it says: a request may be on its way. */
+export const KEEP_ALIVE_GRACE_MS = 1_000;
+
 export const MAX_HEADER_BYTES = 16 * 1024;
 export const MAX_BODY_BYTES = 64 * 1024;
 

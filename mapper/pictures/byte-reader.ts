@@ -12,8 +12,8 @@ const TURN_MS = 0.5;
 const CALLS_PER_LOOK = 32;
 
 /**
- * Reads a source through one window of 64 to 256 KiB, from its beginning to its end and seldom back. Requests get
- * their turn after every half millisecond.
+ * Reads a source through one window of 64 to 256 KiB, from its beginning to its end and seldom back. Requests
+ * get their turn after every half millisecond.
  */
 export class ByteReader {
   readonly #source: PictureSource;

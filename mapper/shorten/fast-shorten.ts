@@ -36,9 +36,9 @@ export interface FastShortenOptions {
   readonly answerRepeatable: AnswerRepeatable;
   /**
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
-   * can say.
+   * can say. A promise, which never rejects: the key was known, and is read again.
    */
-  readonly ownerOfKey: (authorization: string) => KeyOwner | undefined;
+  readonly ownerOfKey: (authorization: string) => KeyOwner | Promise<KeyOwner | undefined> | undefined;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -71,7 +71,7 @@ export class FastShorten {
     if (request.url !== '/urls' || !isPlainBesideKey(request, headers) || !hasPlainBody(headers))
       return false;
     const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
-    if (authorization !== undefined && owner === undefined) return false;
+    if (owner instanceof Promise || (authorization !== undefined && owner === undefined)) return false;
     const givenId = headers['x-request-id'];
     if (admit === undefined) this.#begin(reply, givenId, owner)?.receive(request);
     else this.#ask(admit, { reply, givenId, owner }, (exchange) => exchange.receive(request));
@@ -82,12 +82,24 @@ export class FastShorten {
    * A usual request with its whole body.
    * @param body its bytes, one character each
    * @param admit undefined: its client has no limits
-   * @returns false when Koa must answer; otherwise this answers, later
+   * @returns false when Koa must answer; otherwise this answers, later. A promise, which never rejects, while
+   * a key is read again: Node would serve all further requests of the connection, at half the speed
    */
-  tryBody({ path, authorization }: UsualRequest, body: string, reply: Reply, admit?: Admit): boolean {
+  tryBody(
+    { path, authorization }: UsualRequest,
+    body: string,
+    reply: Reply,
+    admit?: Admit,
+  ): boolean | Promise<boolean> {
     if (path !== '/urls') return false;
-    const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
-    if (authorization !== undefined && owner === undefined) return false;
+    if (authorization === undefined) return this.#answer(body, reply, admit, undefined);
+    const owner = this.#options.ownerOfKey(authorization);
+    if (owner === undefined) return false;
+    if (!(owner instanceof Promise)) return this.#answer(body, reply, admit, owner);
+    return owner.then((known) => known !== undefined && this.#answer(body, reply, admit, known));
+  }
+
+  #answer(body: string, reply: Reply, admit: Admit | undefined, owner: KeyOwner | undefined): true {
     if (admit === undefined) this.#begin(reply, undefined, owner)?.received(body);
     else this.#ask(admit, { reply, givenId: undefined, owner }, (exchange) => exchange.received(body));
     return true;

@@ -72,13 +72,18 @@ describe('a shorten with a key on the fast path', () => {
   }
 
   /** Sends requests on one connection, each after the answer to the one before. */
-  async function converseWith(requests: readonly string[], inspect: () => Promise<void>): Promise<string> {
+  async function converseWith(
+    requests: readonly string[],
+    inspect: () => Promise<void>,
+    between: () => Promise<void> = async () => undefined,
+  ): Promise<string> {
     const { hostname, port } = new URL(mapper.url);
     const socket = connect(Number(port), hostname);
     let text = '';
     socket.setEncoding('latin1').on('data', (chunk: string) => (text += chunk));
     try {
       for (const [index, bytes] of requests.entries()) {
+        if (index > 0) await between();
         socket.write(bytes);
         await until(
           'an answer',
@@ -126,6 +131,36 @@ describe('a shorten with a key on the fast path', () => {
       headers: { cookie: await session() },
     });
     expect(read.status).to.equal(200);
+  });
+
+  it('stays at the front while the key is read again, because something about its owner has changed', async () => {
+    const other = await people.key(ana, ['links:create']);
+    const forgetAll = async (): Promise<void> => {
+      const headers = { cookie: await session() };
+      const { status: revoked } = await send('DELETE', `${mapper.url}/users/me/keys/${other.keyId}`, {
+        headers,
+      });
+      expect(revoked).to.equal(204);
+    };
+    const text = await converseWith(
+      [request(BODY), request(BODY)],
+      async () => {
+        await until('the other connections to close', async () => (await servedBy()).node === 0);
+        expect((await servedBy()).front).to.be.at.least(1);
+      },
+      forgetAll,
+    );
+    expect(text.match(/HTTP\/1\.1 201 /g)).to.have.length(2);
+  });
+
+  it('is answered by the slow path, with the requests behind it, when the key that is read again is revoked', async () => {
+    const own = await people.key(ana, ['links:create']);
+    const asked = request(BODY).replace(key, own.key);
+    expect((await sendRaw(mapper.url, asked, '}')).slice(0, 12)).to.equal('HTTP/1.1 201');
+    const headers = { cookie: await session() };
+    await send('DELETE', `${mapper.url}/users/me/keys/${own.keyId}`, { headers });
+    const answers = await sendRaw(mapper.url, asked + asked.replace('\r\n', '\r\nConnection: close\r\n'));
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).to.deep.equal(['HTTP/1.1 401', 'HTTP/1.1 401']);
   });
 
   it('is refused by the slow path when the key is bad, lacks the scope, or is not known yet', async () => {
