@@ -38,6 +38,8 @@ export interface LatencyTask {
 export interface LatencyResult {
   /** The number of measured answers. */
   readonly answers: number;
+  /** Those of the lead-in too: what the server did for the task. */
+  readonly allAnswers: number;
   readonly perSecond: number;
   readonly p50Ms: number;
   readonly p99Ms: number;
@@ -73,13 +75,14 @@ async function run(task: LatencyTask): Promise<LatencyResult> {
   try {
     const startedMs = monotonicMs();
     const { perSecond, leadInMs = 0 } = task;
-    const { all, redirects } = await new Promise<Latencies>((resolve, reject) => {
+    const { all, redirects, early } = await new Promise<Latencies>((resolve, reject) => {
       (perSecond === undefined ? closedLoop : openLoop)({ task, connections, resolve, reject });
     });
     const measuredFromMs = startedMs + (perSecond === undefined ? 0 : leadInMs);
     const seconds = (monotonicMs() - measuredFromMs) / 1_000;
     return {
       answers: all.length,
+      allAnswers: all.length + early,
       perSecond: all.length / seconds,
       p50Ms: percentile(all, 0.5),
       p99Ms: percentile(all, 0.99),
@@ -95,6 +98,8 @@ async function run(task: LatencyTask): Promise<LatencyResult> {
 class Latencies {
   readonly all: number[] = [];
   readonly redirects: number[] = [];
+  /** Answers of the lead-in, whose latency does not count. */
+  early = 0;
 
   add({ expect }: Request, ms: number): void {
     this.all.push(ms);
@@ -162,6 +167,7 @@ function openLoop({ task, connections, resolve, reject }: Loop): void {
       ({ status, body }) => {
         if (status !== request.expect) return fail(unexpected(status, body));
         if (dueMs >= measuredFromMs) latencies.add(request, monotonicMs() - dueMs);
+        else latencies.early += 1;
         free.push(connection);
         if (++answered === total) resolve(latencies);
       },
