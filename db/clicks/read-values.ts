@@ -1,6 +1,6 @@
 import type { Mysql } from '../mysql/mysql.ts';
 import { dayNumber, isBetweenDays } from './day-numbers.ts';
-import { DIMENSIONS, MONTH_ITSELF, type Dimension } from './dimensions.ts';
+import { DIMENSIONS, MONTH_ITSELF, NO_VALUE, type Dimension } from './dimensions.ts';
 import { isOf, type AskedSubject } from './read-subject.ts';
 import { toSqlDay } from './sql-times.ts';
 import { LINK } from './subject.ts';
@@ -110,10 +110,14 @@ function mostFrequentOf(subject: AskedSubject, question: ValuesQuestion): Statem
   return { sql: sums.length === 0 ? '' : sql, params: [question.count] };
 }
 
-/** The tables of a question, each with its condition. */
+/**
+ * The tables of a question, each with its condition. Earlier releases stored clicks of which nothing is known
+ * too; they are those that are left.
+ */
 function tablesOf(subject: AskedSubject, { dimension, months, days }: ValuesQuestion): string[] {
   const tableOf = (name: string, condition: string): string =>
-    `FROM ${subject.kind.prefix}_${name} WHERE ${isOf(subject)} AND dimension = ${DIMENSIONS[dimension]} AND (${condition})`;
+    `FROM ${subject.kind.prefix}_${name} WHERE ${isOf(subject)} AND dimension = ${DIMENSIONS[dimension]}
+      AND value <> '${NO_VALUE}' AND (${condition})`;
   return [
     ...(months.length === 0 ? [] : [tableOf('months', `month IN (${months.map(toSqlDay).join(',')})`)]),
     ...(days.length === 0

@@ -19,7 +19,7 @@ const EXAMPLE = {
 } as const;
 
 const ABOUT =
-  'By time, there is one item for each hour, day or month of the zone, also for those without a click. By anything else there are the 200 most frequent values, and `(other)` for all others together; the clicks of visitors who send `DNT: 1` or `Sec-GPC: 1` are among none. Hours become days of UTC after 90 days. These days, all days of zones that are not full hours away from UTC, and all values are counted to the day of the zone with the same date. Then `approximate` is true, and also when there were visitors and the period is not of whole days of UTC: visitors are counted by these days. With `Accept: text/csv` the answer has the items only, and `approximate` as `X-Approximate`.';
+  'By time, there is one item for each hour, day or month of the zone, also for those without a click. By anything else there are the 200 most frequent values, and `(other)` for all others together. An empty value has the clicks of which nothing is known, those of visitors who send `DNT: 1` or `Sec-GPC: 1` among them. Hours become days of UTC after 90 days. These days, all days of zones that are not full hours away from UTC, and all values are counted to the day of the zone with the same date. Then `approximate` is true, and also when there were visitors and the period is not of whole days of UTC: visitors are counted by these days. With `Accept: text/csv` the answer has the items only, and `approximate` as `X-Approximate`.';
 
 const answerTypes = {
   [CSV]: { means: 'the items, with a header: `at` or `value`, `humans`, `bots`' },

@@ -3,7 +3,14 @@ import { flat } from '../../runtime/flat-text.ts';
 import { MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
 import { dayOf } from '../../db/clicks/sql-times.ts';
-import { CLICK_DIMENSIONS, labelOf, readLabel, type Label, type Resolved } from './resolved-click.ts';
+import {
+  CLICK_DIMENSIONS,
+  isKnown,
+  labelOf,
+  readLabel,
+  type Label,
+  type Resolved,
+} from './resolved-click.ts';
 
 interface Counted {
   readonly label: Label;
@@ -92,6 +99,7 @@ export class LinkCounts {
     if (isBot) this.#bots += 1;
     else this.#humans += 1;
     for (const label of labels) {
+      if (!isKnown(label)) continue;
       const counted = this.#find(label) ?? this.#begin(label, mayGrow);
       if (isBot) counted.bots += 1;
       else counted.humans += 1;

@@ -19,6 +19,11 @@ export function labelOf(dimension: ClickDimension, value: string): Label {
   return `${DIMENSIONS[dimension]}${value}`;
 }
 
+/** Whether it says anything: what nothing is known of is not counted, because it is all that is left. */
+export function isKnown(label: Label): boolean {
+  return label.length > 1;
+}
+
 export function readLabel(label: Label): { dimension: ClickDimension; value: string } {
   return { dimension: CLICK_DIMENSIONS[label.charCodeAt(0) - ONE] as ClickDimension, value: label.slice(1) };
 }

@@ -1,3 +1,4 @@
+import type { Counts } from '../../db/clicks/click-flush.ts';
 import { MAX_VALUES, type Dimension } from '../../db/clicks/dimensions.ts';
 import type { TimeCounts } from '../../db/clicks/read-times.ts';
 import type { DayRange, ValueCount, ValueCounts } from '../../db/clicks/read-values.ts';
@@ -186,7 +187,7 @@ async function readPart(
 function chartsOf({ time, dimensions }: ChartsQuestion, parts: readonly Part[]): Asking<ClickCharts> {
   const summary = summarise(time, parts);
   if ('tooMany' in summary) return summary;
-  return { ...summary, values: dimensions.map((_, index) => mergedValues(parts, index)) };
+  return { ...summary, values: dimensions.map((_, index) => mergedValues(parts, summary, index)) };
 }
 
 function summarise(question: Question, parts: readonly Part[]): Asking<ClickStatistics> {
@@ -197,20 +198,24 @@ function summarise(question: Question, parts: readonly Part[]): Asking<ClickStat
   const items = isByTime ? toTimeItems(question, times) : [];
   if (items === undefined) return { tooMany: true };
   const visitors = sum(parts.map((part) => part.visitors));
+  const clicks = { humans: sum(all.map(({ humans }) => humans)), bots: sum(all.map(({ bots }) => bots)) };
   const isExact = isByTime && hasHours && isOfFullHours && times.every(({ days }) => days.length === 0);
   return {
-    humans: sum(all.map(({ humans }) => humans)),
-    bots: sum(all.map(({ bots }) => bots)),
+    ...clicks,
     visitors,
     isApproximate: !isExact || (visitors > 0 && !isOfUtcDays),
-    items: isByTime ? { times: items } : { values: mergedValues(parts, 0) },
+    items: isByTime ? { times: items } : { values: mergedValues(parts, clicks, 0) },
   };
 }
 
-/** @param index among the values that were asked for */
-function mergedValues(parts: readonly Part[], index: number): readonly ValueCount[] {
+/**
+ * @param clicks those of the period
+ * @param index among the values that were asked for
+ */
+function mergedValues(parts: readonly Part[], clicks: Counts, index: number): readonly ValueCount[] {
   return mergeValues(
     parts.map(({ values }) => values[index] ?? NO_VALUES),
+    clicks,
     MAX_VALUES,
   );
 }

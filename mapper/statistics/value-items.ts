@@ -1,4 +1,5 @@
-import { OTHER_VALUES } from '../../db/clicks/dimensions.ts';
+import type { Counts } from '../../db/clicks/click-flush.ts';
+import { NO_VALUE, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import {
   addCounts,
   compareCounts,
@@ -10,16 +11,25 @@ import { monthOf } from '../../db/clicks/sql-times.ts';
 
 /**
  * Adds up the values of all servers, and counts all but the most frequent ones together, as `(other)`, which
- * comes last. So the items have all clicks. Pure.
+ * comes last. Clicks without a value are those that are left of all. So the items have all clicks. Pure.
+ * @param all the clicks of the period. Values are counted by day: of a part of one there may be more
  * @param count the most items, without `(other)`
  */
-export function mergeValues(answers: readonly ValueCounts[], count: number): ValueCount[] {
-  const items = mostFrequent(answers, count);
+export function mergeValues(answers: readonly ValueCounts[], all: Counts, count: number): ValueCount[] {
   const rest = { humans: 0, bots: 0 };
   for (const { humans, bots } of answers) {
     rest.humans += humans;
     rest.bots += bots;
   }
+  const none = {
+    value: NO_VALUE,
+    humans: Math.max(0, all.humans - rest.humans),
+    bots: Math.max(0, all.bots - rest.bots),
+  };
+  rest.humans += none.humans;
+  rest.bots += none.bots;
+  const hasNone = none.humans + none.bots > 0;
+  const items = mostFrequent(hasNone ? [...answers, { items: [none] }] : answers, count);
   for (const { humans, bots } of items) {
     rest.humans -= humans;
     rest.bots -= bots;

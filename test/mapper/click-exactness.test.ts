@@ -47,14 +47,13 @@ const VISITORS: readonly { headers: string; isBot?: boolean; values: Record<stri
       os: 'Linux',
       device: 'desktop',
       language: 'es',
-      referrer: '',
       country: 'ES',
     },
   },
   {
     headers: 'User-Agent: Mozilla/5.0 (compatible; Googlebot/2.1; +http://www.google.com/bot.html)\r\n',
     isBot: true,
-    values: { language: '', referrer: '', country: '' },
+    values: {},
   },
   {
     headers:

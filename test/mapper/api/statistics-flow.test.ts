@@ -53,10 +53,12 @@ describe('statistics of clicks that are counted', () => {
       ((await ask(`${path}?by=${by}`))['items'] as { value: string; humans: number }[])
         .filter(({ humans }) => humans > 0)
         .map(({ value, humans }) => [value, humans]);
-    expect(await valuesOf('referrer')).to.deep.equal([['news.example', 2]]);
-    expect(await valuesOf('browser')).to.deep.equal([['Firefox', 2]]);
-    expect(await valuesOf('os')).to.deep.equal([['Linux', 2]]);
-    expect(await valuesOf('language')).to.deep.equal([['es', 2]]);
+    // Of the one who does not want to be tracked.
+    const nothing = ['', 1];
+    expect(await valuesOf('referrer')).to.deep.equal([['news.example', 2], nothing]);
+    expect(await valuesOf('browser')).to.deep.equal([['Firefox', 2], nothing]);
+    expect(await valuesOf('os')).to.deep.equal([['Linux', 2], nothing]);
+    expect(await valuesOf('language')).to.deep.equal([['es', 2], nothing]);
     const all = await ask('/stats');
     expect(all['clicks']).to.deep.equal({ total: 4, humans: 3, bots: 1 });
     expect(all['most_followed']).to.deep.equal([

@@ -97,6 +97,15 @@ describe('the counts of a link', () => {
     );
   });
 
+  it('do not count what nothing is known of: it is what is left of all clicks', () => {
+    const link = new LinkCounts('key', HOUR);
+    link.count(click('country', '', false), true);
+    link.count(click('country', 'ES', false), true);
+    const { hours, values } = link.take();
+    expect(hours).to.deep.equal([{ hour: HOUR, humans: 2, bots: 0 }]);
+    expect(valuesOf(values)).to.deep.equal({ 'country ES': [1, 0] });
+  });
+
   it('have labels that are read back as they were made', () => {
     for (const dimension of ['referrer', 'country', 'language', 'browser', 'os', 'device'] as const)
       for (const value of ['', 'a', '1.example', OTHER_VALUES])

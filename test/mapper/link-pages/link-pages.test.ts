@@ -182,7 +182,10 @@ describe('pages of links', () => {
           ['referrer', today, 't.co', 1_000, 0],
           ['referrer', today, '', 234, 56],
           ['country', today, 'DE', 1_234, 56],
-          ...Array.from({ length: 20 }, (_, at) => ['browser', today, `Browser ${at}`, 9, 1] as const),
+          ...Array.from(
+            { length: 20 },
+            (_, at) => ['browser', today, `Browser ${at}`, at === 0 ? 75 : 61, at === 0 ? 18 : 2] as const,
+          ),
         ],
         visitors: [[today, 'a', sketchOf(300)]],
       },

@@ -207,11 +207,25 @@ describe('a question about clicks', () => {
         bots: 1,
       },
     ];
-    expect(mergeValues(answers, 2)).to.deep.equal([
+    const known = { humans: 26, bots: 11 };
+    expect(mergeValues(answers, known, 2)).to.deep.equal([
       { value: 'ES', humans: 5, bots: 1 },
       { value: 'IN', humans: 4, bots: 0 },
       { value: '(other)', humans: 17, bots: 10 },
     ]);
-    expect(mergeValues(answers, 1)[1]).to.deep.equal({ value: '(other)', humans: 21, bots: 10 });
+    expect(mergeValues(answers, known, 1)[1]).to.deep.equal({ value: '(other)', humans: 21, bots: 10 });
+    // What is left of all clicks has no value.
+    expect(mergeValues(answers, { humans: 31, bots: 11 }, 2)).to.deep.equal([
+      { value: 'ES', humans: 5, bots: 1 },
+      { value: '', humans: 5, bots: 0 },
+      { value: '(other)', humans: 21, bots: 10 },
+    ]);
+    // Values are of whole days, so there may be more of them than clicks of the period.
+    expect(mergeValues(answers, { humans: 7, bots: 20 }, 3)).to.deep.equal([
+      { value: 'ES', humans: 5, bots: 1 },
+      { value: 'IN', humans: 4, bots: 0 },
+      { value: '', humans: 0, bots: 9 },
+      { value: '(other)', humans: 17, bots: 10 },
+    ]);
   });
 });
