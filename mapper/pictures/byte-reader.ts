@@ -4,16 +4,14 @@ import { CUT_OFF, demand } from './damage.ts';
 import type { PictureSource } from './picture.ts';
 
 const WINDOW_BYTES = 65_536;
-/** What is visited from its beginning to its end is read in fewer steps. */
-const VISITED_BYTES = 4 * WINDOW_BYTES;
 /** How long others wait for their turn, in ms. */
 const TURN_MS = 0.5;
 /** To ask for the time at each call would cost more than most calls. */
 const CALLS_PER_LOOK = 32;
 
 /**
- * Reads a source through one window of 64 to 256 KiB, from its beginning to its end and seldom back. Requests
- * get their turn after every half millisecond.
+ * Reads a source through one window of 64 KiB, from its beginning to its end and seldom back. Requests get
+ * their turn after every half millisecond.
  */
 export class ByteReader {
   readonly #source: PictureSource;
@@ -49,24 +47,21 @@ export class ByteReader {
   }
 
   /**
-   * @param wanted so many bytes are read if none is in memory, and at least 64 KiB
    * @returns what is in memory from this position on, at least one byte. Valid until the next call
    * @throws DamagedPicture at the end of the source
    */
-  async from(position: number, wanted = 1): Promise<Buffer> {
+  async from(position: number): Promise<Buffer> {
     if (this.#isLong()) await this.#giveTurn();
     const from = position - this.#start;
     if (from >= 0 && from < this.#window.length) return this.#window.subarray(from);
-    demand(position < this.bytes, CUT_OFF);
-    await this.#load(position, Math.max(wanted, WINDOW_BYTES));
-    demand(this.#window.length > 0, CUT_OFF);
-    return this.#window;
+    await this.at(position, 1);
+    return this.#window.subarray(position - this.#start);
   }
 
   /** Visits all bytes of a range, piece by piece. @throws DamagedPicture at the end of the source */
   async visit(from: number, to: number, visitor: (piece: Buffer) => void): Promise<void> {
     for (let position = from; position < to;) {
-      const piece = await this.from(position, Math.min(to - position, VISITED_BYTES));
+      const piece = await this.from(position);
       const wanted = piece.subarray(0, to - position);
       visitor(wanted);
       position += wanted.length;

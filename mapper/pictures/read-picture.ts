@@ -29,7 +29,7 @@ const MAX_FRAMES = 10_000;
 
 /**
  * Finds out which format a file has, by its content, and reads its structure to the end without decoding it.
- * It holds up to 256 KiB of the file in memory, and gives requests their turn after every half millisecond.
+ * It holds 64 KiB of the file in memory, and gives requests their turn after every half millisecond.
  * @throws what the source throws
  */
 export async function readPicture(source: PictureSource): Promise<Picture | PictureFault> {

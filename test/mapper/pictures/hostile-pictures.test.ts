@@ -70,8 +70,7 @@ describe('20 MiB of tiny pieces', function () {
     }, MAX_TURN_MS);
     expect(all, bytes.toString('latin1', 0, 12)).to.be.below(MAX_MS);
     expect(longest, 'the longest turn of the event loop, in ms').to.be.below(MAX_TURN_MS);
-    // A window of a picture: 16 uploads have one each.
-    expect(source.largest).to.be.at.most(256 * 1024);
+    expect(source.largest).to.be.at.most(65_536);
     expect(source.readBytes).to.be.below(4 * bytes.length);
     if (isPicture(result)) expect(result.parts.length).to.be.below(200_000);
     return result;

@@ -4,7 +4,7 @@ import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import { IS_LONG } from '../../long.ts';
 import { until } from '../../until.ts';
-import { largeCluster, SIZES } from './large-cluster.ts';
+import { expectLastOfEach, largeCluster } from './large-cluster.ts';
 import { openPage, type OpenPage } from './open-page.ts';
 
 /**
@@ -65,13 +65,7 @@ if (IS_LONG)
       await until('everything to be read', () => page.textOf('alarms').includes('All is well'), {
         timeoutMs: 60_000,
       });
-      for (const [kind, count] of [
-        ['producers-producer', SIZES.producers],
-        ['mappers-mapper', SIZES.mappers],
-        ['shards-keys-db', SIZES.shards],
-        ['pools-redis', SIZES.pools],
-      ] as const)
-        expect(page.textOf(`${kind}-${count}`), kind).not.to.equal('');
+      expectLastOfEach(page);
     });
 
     for (const [count, most] of SHARES)

@@ -1,8 +1,10 @@
+import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { migrate } from '../../../db/mysql/migrate.ts';
 import { createLog } from '../../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../../admin-token.ts';
 import { testDatabase, testMysql, testRedis, testZooKeeper } from '../../servers.ts';
+import type { OpenPage } from './open-page.ts';
 
 /*
  * The stores of a large cluster, on real servers: 64 databases of keys, 16 databases of Redis on four
@@ -10,6 +12,17 @@ import { testDatabase, testMysql, testRedis, testZooKeeper } from '../../servers
  */
 
 export const SIZES = { shards: 64, pools: 16, producers: 20, mappers: 20 } as const;
+
+/** That a page shows the last part of each kind. */
+export function expectLastOfEach(page: OpenPage): void {
+  for (const [kind, count] of [
+    ['producers-producer', SIZES.producers],
+    ['mappers-mapper', SIZES.mappers],
+    ['shards-keys-db', SIZES.shards],
+    ['pools-redis', SIZES.pools],
+  ] as const)
+    expect(page.textOf(`${kind}-${count}`), kind).not.to.equal('');
+}
 
 /**
  * The variables of a mapper of this cluster, `mapper-1`.
