@@ -94,7 +94,7 @@ describe('a mapper among many connections', function () {
       bytesBefore = bytes;
       return looks === 4;
     };
-    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 1_800_000 : 30_000, everyMs: 250 });
+    await until('clients to be stuck', isStuck, { timeoutMs: IS_LONG ? 300_000 : 30_000, everyMs: 250 });
   }
 
   /** Connections of clients that the mapper has, by who serves them. */
