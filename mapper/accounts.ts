@@ -62,9 +62,10 @@ export interface MapperAccounts extends AsyncDisposable {
   ownerOf(request: IncomingMessage, response: ServerResponse): Promise<bigint | undefined>;
   /**
    * Whose key an `Authorization` is, if memory knows it. Undefined: only `ownerOf` can say. A promise, which
-   * never rejects: the key is read again.
+   * never rejects: the key is read.
+   * @param client address of who sent it; undefined: it has no limits
    */
-  ownerOfKey(authorization: string): KeyOwner | Promise<KeyOwner | undefined> | undefined;
+  ownerOfKey(authorization: string, client?: string): KeyOwner | Promise<KeyOwner | undefined> | undefined;
   /** An announcement has arrived. @returns false when it is about a link */
   hear(message: string): boolean;
   /** Announcements may have been missed. */
@@ -145,10 +146,10 @@ export function openAccounts({
       guard.authorise(identity, { optional: 'links:create' });
       return identity?.userId;
     },
-    ownerOfKey: (authorization) => {
+    ownerOfKey: (authorization, client) => {
       const identity = keys.tryIdentify(authorization);
       return identity === undefined
-        ? keys.identifyAgain(authorization)?.then(toKeyOwner)
+        ? keys.identify(authorization, client)?.then(toKeyOwner)
         : toKeyOwner(identity);
     },
     hear: (message) => {

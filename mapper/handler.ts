@@ -2,7 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import { flat } from '../runtime/flat-text.ts';
 import { OnDemand } from '../runtime/on-demand.ts';
 import { createParts, type HandlerOptions, type HandlerParts } from './handler-parts.ts';
-import type { Admit } from './http/admission.ts';
+import type { LimitedClient } from './http/admission.ts';
 import { connectionOf } from './http/connection.ts';
 import { findForwardedRequest } from './http/forwarded-request.ts';
 import { isSurelyFramed } from './http/framing.ts';
@@ -32,7 +32,7 @@ export async function createHandlers(options: HandlerOptions): Promise<Handlers>
     ...shared,
     read: createBodyReader(parts.parse, options.targets),
     readOwn: parts.readOwn,
-    ownerOfKey: (authorization) => options.accounts.ownerOfKey(authorization),
+    ownerOfKey: (authorization, client) => options.accounts.ownerOfKey(authorization, client),
   });
   const fast = { redirect, shorten, limits: options.limits };
   return {
@@ -93,7 +93,7 @@ function tryFast({ redirect, shorten, limits }: FastPaths, request: IncomingMess
   }
   if (method !== 'POST') return false;
   const client = limits.clientOf(request);
-  return shorten.tryAnswer(request, reply, client === undefined ? undefined : admitOf(limits, client));
+  return shorten.tryAnswer(request, reply, client === undefined ? undefined : limitedClient(limits, client));
 }
 
 /** The front's rules for the connections of each kind of peer. */
@@ -145,10 +145,10 @@ function handlersBehind(
 
 /** Answers usual requests of a client who has limits. */
 function limited({ redirect, shorten, limits }: FastPaths, client: string): FrontHandler {
-  const admit = admitOf(limits, client);
+  const whoAsks = limitedClient(limits, client);
   return (request, text, reply) => {
     const { method, path, bodyStart, end } = request;
-    if (method === 'POST') return shorten.tryBody(request, text.slice(bodyStart, end), reply, admit);
+    if (method === 'POST') return shorten.tryBody(request, text.slice(bodyStart, end), reply, whoAsks);
     const refused = limits.admitFollow(client, reply);
     return refused === undefined
       ? redirect.tryPath(path, limits.watch(client, reply))
@@ -156,7 +156,10 @@ function limited({ redirect, shorten, limits }: FastPaths, client: string): Fron
   };
 }
 
-function admitOf(limits: Limits, client: string): Admit {
-  return (reply, keyId) =>
-    keyId === undefined ? limits.admitAnonymous(client, reply) : limits.admitKey(keyId, reply);
+function limitedClient(limits: Limits, address: string): LimitedClient {
+  return {
+    address,
+    admit: (reply, keyId) =>
+      keyId === undefined ? limits.admitAnonymous(address, reply) : limits.admitKey(keyId, reply),
+  };
 }

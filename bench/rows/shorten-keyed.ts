@@ -51,7 +51,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   });
 }
 
-/** The mapper remembers each key from now on: a key that it does not know takes the slow path. */
+/** The mapper remembers each key from now on. It would read one that it does not know. */
 async function useOnce(url: string, keys: readonly string[], signal: AbortSignal): Promise<void> {
   const waiting = [...keys];
   const send = async (): Promise<void> => {

@@ -103,11 +103,6 @@ export class Identities {
     return remembered.identity;
   }
 
-  /** Whether it was read before, however long ago. @param name its {@link nameOf} */
-  remembers(name: string): boolean {
-    return this.#remembered.has(name);
-  }
-
   /** Something about this user has changed: his keys, his sessions, or what he may do. */
   forgetUser(userId: bigint): void {
     this.#changes += 1;

@@ -18,11 +18,11 @@ const MAX_KNOWN = 10_000;
  * hash a key takes 5 µs, a tenth of what a shorten takes this process.
  */
 export class KnownKeys {
-  readonly #identities: Pick<Identities, 'tryIdentify' | 'identify' | 'remembers'>;
+  readonly #identities: Pick<Identities, 'tryIdentify' | 'identify'>;
   readonly #known = new Map<string, KnownKey>();
   readonly #maxKnown: number;
 
-  constructor(identities: Pick<Identities, 'tryIdentify' | 'identify' | 'remembers'>, maxKnown = MAX_KNOWN) {
+  constructor(identities: Pick<Identities, 'tryIdentify' | 'identify'>, maxKnown = MAX_KNOWN) {
     this.#identities = identities;
     this.#maxKnown = maxKnown;
   }
@@ -42,14 +42,14 @@ export class KnownKeys {
   }
 
   /**
-   * The same of a key whose time in memory is over: it is read again. After a change, or while announcements
-   * may be missed, that is so of many keys in use.
-   * @returns undefined when it was never read, or nobody can say; the promise never rejects
+   * Who sent a request with a key that memory does not know, or not any more: it is read.
+   * @param client address of who sent it; undefined: it has no limits
+   * @returns undefined when it is no key, or nobody can say who has it; the promise never rejects
    */
-  identifyAgain(authorization: string): Promise<Identity | undefined> | undefined {
+  identify(authorization: string, client?: string): Promise<Identity | undefined> | undefined {
     const credential = parseCredential({ authorization }, '');
-    if (credential.kind !== 'key' || !this.#identities.remembers(nameOf(credential))) return undefined;
-    return this.#identities.identify(credential).catch(() => undefined);
+    if (credential.kind !== 'key') return undefined;
+    return this.#identities.identify(credential, client).catch(() => undefined);
   }
 
   #meet(authorization: string): Identity | undefined {

@@ -14,3 +14,10 @@ export interface Admission {
  * @param keyId of the API key that it has
  */
 export type Admit = (reply: Reply, keyId?: string) => Admission | Promise<Admission>;
+
+/** A client who has limits. */
+export interface LimitedClient {
+  /** Its address, or that of its network. */
+  readonly address: string;
+  readonly admit: Admit;
+}

@@ -2,7 +2,7 @@ import type { IncomingHttpHeaders, IncomingMessage } from 'node:http';
 import type { LinkRow } from '../../db/urls/link.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import type { Admission, Admit } from '../http/admission.ts';
+import type { Admission, Admit, LimitedClient } from '../http/admission.ts';
 import { MAX_BODY_BYTES } from '../http/limits.ts';
 import { isPlainBesideKey } from '../http/plain-request.ts';
 import { answerError, type Reply } from '../http/reply.ts';
@@ -36,9 +36,13 @@ export interface FastShortenOptions {
   readonly answerRepeatable: AnswerRepeatable;
   /**
    * Whose key an `Authorization` is, if memory knows that he may make links. Undefined: only the slow path
-   * can say. A promise, which never rejects: the key was known, and is read again.
+   * can say. A promise, which never rejects: memory does not know the key, and it is read.
+   * @param client address of who sent it; undefined: it has no limits
    */
-  readonly ownerOfKey: (authorization: string) => KeyOwner | Promise<KeyOwner | undefined> | undefined;
+  readonly ownerOfKey: (
+    authorization: string,
+    client: string | undefined,
+  ) => KeyOwner | Promise<KeyOwner | undefined> | undefined;
   /** Origin of short URLs, without a slash at the end. */
   readonly publicUrl: string;
   readonly shortens: ShortenTally;
@@ -62,41 +66,42 @@ export class FastShorten {
 
   /**
    * A request that Node has parsed.
-   * @param admit undefined: its client has no limits
+   * @param client undefined: it has no limits
    * @returns false when Koa must answer; otherwise this answers, later
    */
-  tryAnswer(request: IncomingMessage, reply: Reply, admit?: Admit): boolean {
+  tryAnswer(request: IncomingMessage, reply: Reply, client?: LimitedClient): boolean {
     const { headers } = request;
     const { authorization } = headers;
     if (request.url !== '/urls' || !isPlainBesideKey(request, headers) || !hasPlainBody(headers))
       return false;
-    const owner = authorization === undefined ? undefined : this.#options.ownerOfKey(authorization);
+    const owner =
+      authorization === undefined ? undefined : this.#options.ownerOfKey(authorization, client?.address);
     if (owner instanceof Promise || (authorization !== undefined && owner === undefined)) return false;
     const givenId = headers['x-request-id'];
-    if (admit === undefined) this.#begin(reply, givenId, owner)?.receive(request);
-    else this.#ask(admit, { reply, givenId, owner }, (exchange) => exchange.receive(request));
+    if (client === undefined) this.#begin(reply, givenId, owner)?.receive(request);
+    else this.#ask(client.admit, { reply, givenId, owner }, (exchange) => exchange.receive(request));
     return true;
   }
 
   /**
    * A usual request with its whole body.
    * @param body its bytes, one character each
-   * @param admit undefined: its client has no limits
+   * @param client undefined: it has no limits
    * @returns false when Koa must answer; otherwise this answers, later. A promise, which never rejects, while
-   * a key is read again: Node would serve all further requests of the connection, at half the speed
+   * a key is read: Node would serve all further requests of the connection, at half the speed
    */
   tryBody(
     { path, authorization }: UsualRequest,
     body: string,
     reply: Reply,
-    admit?: Admit,
+    client?: LimitedClient,
   ): boolean | Promise<boolean> {
     if (path !== '/urls') return false;
-    if (authorization === undefined) return this.#answer(body, reply, admit, undefined);
-    const owner = this.#options.ownerOfKey(authorization);
+    if (authorization === undefined) return this.#answer(body, reply, client?.admit, undefined);
+    const owner = this.#options.ownerOfKey(authorization, client?.address);
     if (owner === undefined) return false;
-    if (!(owner instanceof Promise)) return this.#answer(body, reply, admit, owner);
-    return owner.then((known) => known !== undefined && this.#answer(body, reply, admit, known));
+    if (!(owner instanceof Promise)) return this.#answer(body, reply, client?.admit, owner);
+    return owner.then((known) => known !== undefined && this.#answer(body, reply, client?.admit, known));
   }
 
   #answer(body: string, reply: Reply, admit: Admit | undefined, owner: KeyOwner | undefined): true {

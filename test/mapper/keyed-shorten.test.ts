@@ -133,6 +133,15 @@ describe('a shorten with a key on the fast path', () => {
     expect(read.status).to.equal(200);
   });
 
+  it('stays at the front when the mapper sees its key for the first time', async () => {
+    const other = await people.key(ana, ['links:create']);
+    const first = request(BODY).replace(key, other.key);
+    await converseWith([first, first], async () => {
+      await until('the other connections to close', async () => (await servedBy()).node === 0);
+      expect((await servedBy()).front).to.be.at.least(1);
+    });
+  });
+
   it('stays at the front while the key is read again, because something about its owner has changed', async () => {
     const other = await people.key(ana, ['links:create']);
     const forgetAll = async (): Promise<void> => {
@@ -163,7 +172,7 @@ describe('a shorten with a key on the fast path', () => {
     expect(answers.match(/HTTP\/1\.1 \d+/g)).to.deep.equal(['HTTP/1.1 401', 'HTTP/1.1 401']);
   });
 
-  it('is refused by the slow path when the key is bad, lacks the scope, or is not known yet', async () => {
+  it('is answered by the slow path when the key is bad or lacks the scope', async () => {
     const sent = async (used: string): Promise<number> => {
       const answer = await sendRaw(mapper.url, request(BODY, ['Connection: close']).replace(key, used));
       return Number(answer.split(' ')[1]);
