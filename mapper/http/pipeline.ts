@@ -10,6 +10,8 @@ const FEW_UNANSWERED = MAX_UNANSWERED / 2;
 export class Turns {
   #begun = 0;
   #isNextAwaited = false;
+  /** Those that may begin more in a later turn, who waits longest first. */
+  #waiting: (() => void)[] = [];
 
   /** Whether a connection that has begun a few requests in this turn must leave the rest of it to others. */
   get areCrowded(): boolean {
@@ -19,7 +21,17 @@ export class Turns {
   /** Requests have begun. Counts too many rather than too few, because most turns need no timer. */
   began(units: number): void {
     this.#begun += units;
-    if (this.#isNextAwaited || this.#begun < ALL_REQUESTS_PER_TURN / 2) return;
+    if (this.#begun >= ALL_REQUESTS_PER_TURN / 2) this.#awaitNext();
+  }
+
+  /** Calls back in the next turn, or later when those before have filled that one. */
+  wait(begin: () => void): void {
+    this.#waiting.push(begin);
+    this.#awaitNext();
+  }
+
+  #awaitNext(): void {
+    if (this.#isNextAwaited) return;
     this.#isNextAwaited = true;
     setImmediate(this.#begin);
   }
@@ -27,6 +39,14 @@ export class Turns {
   readonly #begin = (): void => {
     this.#isNextAwaited = false;
     this.#begun = 0;
+    const waiting = this.#waiting;
+    if (waiting.length === 0) return;
+    this.#waiting = [];
+    let begun = 0;
+    while (begun < waiting.length && !this.areCrowded) (waiting[begun++] as () => void)();
+    if (begun === waiting.length) return;
+    this.#waiting = [...waiting.slice(begun), ...this.#waiting];
+    this.#awaitNext();
   };
 }
 
@@ -36,7 +56,8 @@ export class Turns {
  * - One turn of the event loop begins at most {@link REQUESTS_PER_TURN}, so that other connections have their
  *   turn. A request that costs more work counts as several.
  * - When all connections together have begun {@link ALL_REQUESTS_PER_TURN}, each begins
- *   {@link FEW_PER_TURN} at most. A client that sends one request at a time is not stopped.
+ *   {@link FEW_PER_TURN} at most, and those that wait for their next turn wait for a later one. A client that
+ *   sends one request at a time is not stopped.
  * - At most {@link MAX_UNANSWERED} are unanswered.
  * - After a request whose answer closes the connection, no other begins (RFC 9112, 9.6).
  *
@@ -109,7 +130,7 @@ export class Pipeline {
   #awaitTurn(): void {
     if (this.#isTurnAwaited) return;
     this.#isTurnAwaited = true;
-    setImmediate(this.#beginTurn);
+    this.#turns.wait(this.#beginTurn);
   }
 
   readonly #beginTurn = (): void => {

@@ -107,3 +107,42 @@ describe('the pipeline of a connection', () => {
     expect(ended).to.deep.equal(['idle', 'busy']);
   });
 });
+
+describe('connections that pipeline without end', () => {
+  /** A client whose next request has always come, and is answered at once. */
+  function openEndless(turns: Turns, count: () => void): () => void {
+    const goOn = (): void => {
+      while (!pipeline.isFull) {
+        pipeline.began();
+        count();
+        pipeline.answered();
+      }
+    };
+    const pipeline = new Pipeline(turns, goOn);
+    return goOn;
+  }
+
+  for (const connections of [1, 10, 400])
+    it(`begin a bounded number of requests in a turn, and each has its share: ${connections}`, async () => {
+      const turns = new Turns();
+      const begun = Array.from({ length: connections }, () => 0);
+      const all = (): number => begun.reduce((sum, count) => sum + count, 0);
+      const starts = begun.map((_, index) =>
+        openEndless(turns, () => {
+          begun[index] = (begun[index] ?? 0) + 1;
+        }),
+      );
+      for (const start of starts) start();
+      const first = [...begun];
+      let most = 0;
+      for (let turned = 0; turned < 200; turned += 1) {
+        const before = all();
+        await turn();
+        most = Math.max(most, all() - before);
+      }
+      expect(most).to.be.within(REQUESTS_PER_TURN, ALL_REQUESTS_PER_TURN + REQUESTS_PER_TURN);
+      const later = begun.map((count, index) => count - (first[index] ?? 0));
+      expect(Math.min(...later)).to.be.greaterThan(0);
+      expect(Math.max(...later)).to.be.at.most(2 * Math.min(...later) + REQUESTS_PER_TURN);
+    });
+});
