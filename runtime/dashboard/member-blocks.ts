@@ -90,7 +90,7 @@ function counterTiles({ members = [], counter }: Seen): Tile[] {
   ];
 }
 
-/** `75.2 million`, with the word in small letters: a narrow tile has no room for it in those of the number. */
+/** `75.2 million`, with the word in small letters: a narrow tile has no room for it in larger ones. */
 function large(value: number): Html {
   const [number = '', word] = about(value).split(' ');
   return html`${number}${word !== undefined && html` <small>${word}</small>`}`;
