@@ -19,8 +19,8 @@ export interface DistantUsers {
 }
 
 /**
- * Stores with a users database that can be taken away from the mapper, for the tests of one `describe`: opened
- * before them, closed after them.
+ * Stores with a users database that can be taken away from the mapper, for the tests of one `describe`:
+ * opened before them, closed after them.
  */
 export function useDistantUsers(options: Parameters<typeof createWorld>[0] = {}): DistantUsers {
   let world: World;
