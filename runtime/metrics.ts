@@ -9,6 +9,7 @@ import {
   type MetricObjectWithValues,
   type MetricValue,
 } from 'prom-client';
+import { exposeEventLoopLag } from './event-loop-lag.ts';
 import { Distribution, Tally } from './tallies.ts';
 
 /** The prefix of every metric. Callers leave it out. */
@@ -61,10 +62,18 @@ export interface Metrics {
   readonly contentType: string;
 }
 
+/** The longest that a timer takes. */
+const NEVER_MS = 2 ** 31 - 1;
+
 /** A new registry that already contains the figures of the process: memory, event loop lag, open files. */
 export function createMetrics(): Metrics {
   const registry = new Registry();
-  collectDefaultMetrics({ register: registry, prefix: METRIC_PREFIX });
+  collectDefaultMetrics({
+    register: registry,
+    prefix: METRIC_PREFIX,
+    eventLoopMonitoringPrecision: NEVER_MS,
+  });
+  exposeEventLoopLag(registry, METRIC_PREFIX);
   const registers = [registry];
   return {
     counter: <L extends string>(name: string, help: string, labels: readonly L[] = []) =>

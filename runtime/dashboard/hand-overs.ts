@@ -63,6 +63,8 @@ export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
   const freed = new Map<string, TimelineEvent>();
   const holders = new Map<string, string>();
   const found: HandOver[] = [];
+  /** Where the last one of a shard to a holder stands. */
+  const places = new Map<string, number>();
   for (const { kind, atMs, subject: shard, what, epoch } of inOrder(events)) {
     if (kind === 'freed') {
       freed.set(shard, { id: '', atMs, kind, subject: shard, what, epoch });
@@ -70,13 +72,14 @@ export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
     } else if (kind === 'taken') {
       const last = freed.get(shard);
       const freeMs = last === undefined ? null : Math.max(0, atMs - last.atMs);
+      places.set(`${shard} ${what}`, found.length);
       found.push({ atMs, shard, from: holders.get(shard) ?? null, to: what, epoch, freeMs });
       holders.set(shard, what);
       freed.delete(shard);
     } else if (kind === 'ready') {
-      const at = found.findLastIndex((one) => one.shard === shard && one.to === what);
-      const one = found[at];
-      if (one !== undefined) found[at] = { ...one, epoch };
+      const at = places.get(`${shard} ${what}`);
+      const one = at === undefined ? undefined : found[at];
+      if (at !== undefined && one !== undefined) found[at] = { ...one, epoch };
     }
   }
   return found.toReversed();
@@ -87,17 +90,24 @@ export function handOversOf(events: readonly TimelineEvent[]): HandOver[] {
  * clock, and others have noticed the end a moment later.
  */
 export function inOrder(events: readonly TimelineEvent[]): readonly TimelineEvent[] {
-  const ordered: TimelineEvent[] = [];
+  const places: Place[] = [];
+  /** By shard. */
+  const begins = new Map<string, Place>();
   for (const event of events) {
-    const at =
-      event.kind === 'freed'
-        ? ordered.findLastIndex(({ kind, subject }) => kind === 'taken' && subject === event.subject)
-        : -1;
-    const last = ordered[at];
-    if (last === undefined || reignOf(last) === reignOf(event)) ordered.push(event);
-    else ordered.splice(at, 0, { ...event, atMs: Math.min(event.atMs, last.atMs) });
+    const begin = event.kind === 'freed' ? begins.get(event.subject) : undefined;
+    if (begin === undefined || reignOf(begin.event) === reignOf(event)) {
+      const place = { event, before: [] };
+      places.push(place);
+      if (event.kind === 'taken') begins.set(event.subject, place);
+    } else begin.before.push({ ...event, atMs: Math.min(event.atMs, begin.event.atMs) });
   }
-  return ordered;
+  return places.flatMap(({ before, event }) => [...before, event]);
+}
+
+interface Place {
+  readonly event: TimelineEvent;
+  /** What belongs before it, and came after it. */
+  readonly before: TimelineEvent[];
 }
 
 /** Shard, holder and begin. */

@@ -118,7 +118,7 @@ export class LivePages {
     this.#drawn = after;
     const { timeline } = this.#options.feed;
     const { events: added, mark } = timeline.after(this.#told);
-    const news = newsOf(timeline.all(), this.#toldUntilMs, added);
+    const news = added.length === 0 ? [] : newsOf(timeline.all(), this.#toldUntilMs, added);
     [this.#toldUntilMs, this.#told] = [Date.now(), mark];
     const patch = before === undefined ? wholePatch(after) : patchOf(before, after);
     const isNew = Object.keys(patch).length > 0;

@@ -26,6 +26,9 @@ export function alarmsBlock({ state, title, alarms, faults, silent }: Headline):
   );
 }
 
+/** What it is, how much, and of what. */
+type Tile = readonly [string, string | Html, string];
+
 /** The figures of the whole cluster. */
 export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
   const { members = [], pools = [], keysDbs = [] } = seen;
@@ -34,7 +37,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
   const ready = pools.reduce((sum, { level }) => sum + (level ?? 0), 0);
   const drain = drainOf(seen);
   const failed = rates && rates.perSecond.failed + rates.perSecond.lost;
-  const tiles: [string, string, string?][] = [
+  const tiles: Tile[] = [
     ['Links made', rate(rates?.perSecond.created), 'a second'],
     ['Links followed', rate(rates?.perSecond.followed), 'a second'],
     ['Failed', rate(failed), 'a second'],
@@ -49,10 +52,10 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
           ],
           [
             'Unused keys',
-            about(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
+            large(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
             'in the keys-dbs',
           ],
-        ] satisfies [string, string, string][])
+        ] satisfies Tile[])
       : counterTiles(seen)),
   ];
   return {
@@ -73,7 +76,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
 }
 
 /** What mappers have left, and what nobody has reserved yet. */
-function counterTiles({ members = [], counter }: Seen): [string, string, string?][] {
+function counterTiles({ members = [], counter }: Seen): Tile[] {
   const held = members.flatMap((member) => member.held ?? []);
   const free =
     counter === undefined || counter.reserved === null ? null : counter.capacity - counter.reserved;
@@ -83,8 +86,14 @@ function counterTiles({ members = [], counter }: Seen): [string, string, string?
       held.length === 0 ? '–' : roughly(held.reduce((a, b) => a + b, 0)),
       'not used yet',
     ],
-    ['Ids left', free === null ? '–' : about(free), 'not reserved yet'],
+    ['Ids left', free === null ? '–' : large(free), 'not reserved yet'],
   ];
+}
+
+/** `75.2 million`, with the word in small letters: a narrow tile has no room for it in larger ones. */
+function large(value: number): Html {
+  const [number = '', word] = about(value).split(' ');
+  return html`${number}${word !== undefined && html` <small>${word}</small>`}`;
 }
 
 function quantile(rates: Rates | undefined, name: 'shorten' | 'redirect', at = 0.99): number | undefined {

@@ -28,6 +28,9 @@ const TO_THE_TOP = `
   all.focus();
   all.removeAttribute('tabindex');`;
 
+/** Whoever presses Tab must see at once where he is. */
+const HOW_IT_SCROLLS = 'getComputedStyle(document.documentElement).scrollBehavior';
+
 /**
  * Goes by Tab through everything on the page, once.
  * @param limit of elements, for long lists
@@ -35,6 +38,7 @@ const TO_THE_TOP = `
  */
 export async function walk(page: Page, limit = MOST_TABS): Promise<void> {
   const count = await countTabbable(page);
+  expect(await page.evaluate(HOW_IT_SCROLLS), 'how the page scrolls to the focus').to.equal('auto');
   await page.evaluate(TO_THE_TOP);
   const reached: Focus[] = [];
   for (let tabs = 0; tabs < MOST_TABS && reached.length < Math.min(count, limit); tabs += 1) {
@@ -65,7 +69,7 @@ export async function expectRings(page: Page): Promise<void> {
   ).to.have.length(0);
 }
 
-/** A page may scroll smoothly to what has the focus. */
+/** The browser may scroll to it in a moment of its own. */
 async function expectShown(page: Page, { name, isMarked, isSeen }: Focus): Promise<void> {
   expect(isMarked, `${name} shows that it has the focus`).to.equal(true);
   if (isSeen) return;

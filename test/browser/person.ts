@@ -225,11 +225,14 @@ export class Person implements AsyncDisposable {
     const folder = join(SCREENSHOTS, nameOf(this.setting));
     mkdirSync(folder, { recursive: true });
     const path = join(folder, `${this.#journey}-${name.replaceAll(/\W+/g, '-')}.png`);
-    // Not by Playwright, which changes the window for it, and takes three times as long.
-    const { data } = await this.#devTools.send('Page.captureScreenshot', {
-      captureBeyondViewport: isWhole,
-      optimizeForSpeed: true,
-    });
+    // Not by Playwright, which changes the window for it, and takes three times as long. On a busy machine
+    // Chromium says at times that it cannot.
+    const { data } = await until('a picture', async () =>
+      this.#devTools.send('Page.captureScreenshot', {
+        captureBeyondViewport: isWhole,
+        optimizeForSpeed: true,
+      }),
+    );
     await writeFile(path, data, 'base64');
   }
 

@@ -8,6 +8,7 @@ import { testDatabase } from '../../servers.ts';
 import { until } from '../../until.ts';
 import { ApiClient, problemKind } from './api-client.ts';
 import { PASSWORD, People, type Person } from './people.ts';
+import { useDistantUsers } from './use-distant-users.ts';
 
 const LINK = { long_url: 'https://example.com/' };
 
@@ -94,50 +95,26 @@ describe('a revoked key', () => {
 });
 
 describe('while the users database is away', () => {
-  let world: World;
-  let people: People;
-  let wire: FaultyProxy;
-  let mapper: TestMapper;
-  const api = new ApiClient(() => mapper.url);
-
-  before(async function () {
-    this.timeout(60_000);
-    world = await createWorld({ keys: 100, hasUsers: true });
-    people = new People(world.usersUrl);
-    wire = await startWire(world.usersUrl);
-    mapper = await world.start({ stores: { usersDb: { url: through(wire, world.usersUrl) } } });
-  });
-
-  after(async function () {
-    this.timeout(60_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    await wire.stop();
-  });
-
-  async function degraded(): Promise<unknown> {
-    return (await send('GET', `${mapper.adminUrl}/readyz`)).json()['degraded'];
-  }
+  const users = useDistantUsers();
+  const api = new ApiClient(() => users.mapper.url);
 
   async function usersDbUp(): Promise<string | undefined> {
-    const { text } = await send('GET', `${mapper.adminUrl}/metrics`);
+    const { text } = await send('GET', `${users.mapper.adminUrl}/metrics`);
     return /^keymill_users_db_up (\d)$/m.exec(text)?.[1];
   }
 
   for (const fault of ['hangs', 'refuses connections'] as const) {
     it(`and ${fault}: links go on, who is known goes on, others get 503`, async function () {
       this.timeout(60_000);
-      const ana = await people.person();
+      const ana = await users.people.person();
       const [known, unknown] = [
-        await people.key(ana, ['links:create']),
-        await people.key(ana, ['links:create']),
+        await users.people.key(ana, ['links:create']),
+        await users.people.key(ana, ['links:create']),
       ];
-      await until('the database', async () => JSON.stringify(await degraded()) === '[]');
+      await until('the database', async () => JSON.stringify(await users.degraded()) === '[]');
       const link = await api.call('POST', '/urls', { key: known.key, body: LINK });
       expect(link.status).to.equal(201);
-      wire.silence();
-      if (fault === 'refuses connections') wire.cut();
-      try {
+      await users.whileAway(fault, async () => {
         const startedAt = performance.now();
         const refused = await api.call('POST', '/urls', { key: unknown.key, body: LINK });
         expect([refused.status, problemKind(refused), refused.headers['retry-after']]).to.deep.equal([
@@ -148,21 +125,17 @@ describe('while the users database is away', () => {
         expect(refused.json()['detail']).to.include('users database');
         expect(performance.now() - startedAt).to.be.below(2_500);
         expect((await api.call('POST', '/urls', { key: known.key, body: LINK })).status).to.equal(201);
-        expect((await shorten(mapper.url, LINK)).status).to.equal(201);
+        expect((await shorten(users.mapper.url, LINK)).status).to.equal(201);
         const key = String(link.json()['unique_id']);
-        expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
-        await until('the alarm', async () => JSON.stringify(await degraded()) === '["users"]');
+        expect((await send('GET', `${users.mapper.url}/${key}`)).status).to.equal(302);
+        await until('the alarm', async () => JSON.stringify(await users.degraded()) === '["users"]');
         expect(await usersDbUp()).to.equal('0');
         expectProblem(
           await api.call('POST', '/login', { body: { email: ana.email, password: PASSWORD } }),
           503,
         );
-        expect((await send('GET', `${mapper.adminUrl}/readyz`)).status).to.equal(200);
-      } finally {
-        wire.cut();
-        wire.heal();
-      }
-      await until('the database to be back', async () => JSON.stringify(await degraded()) === '[]');
+        expect((await send('GET', `${users.mapper.adminUrl}/readyz`)).status).to.equal(200);
+      });
       expect((await api.call('POST', '/urls', { key: unknown.key, body: LINK })).status).to.equal(201);
       expect(await usersDbUp()).to.equal('1');
     });
@@ -170,11 +143,11 @@ describe('while the users database is away', () => {
 
   it('is not what a full queue means: who finds no place gets 503, and the others their answers', async function () {
     this.timeout(90_000);
-    const sql = await createConnection(world.usersUrl);
+    const sql = await createConnection(users.world.usersUrl);
     try {
-      const { key } = await people.key(await people.person(), ['account']);
+      const { key } = await users.people.key(await users.people.person(), ['account']);
       const me = async (): Promise<Answer> =>
-        send('GET', `${mapper.url}/users/me`, { headers: { authorization: `Bearer ${key}` } });
+        send('GET', `${users.mapper.url}/users/me`, { headers: { authorization: `Bearer ${key}` } });
       await until('the database', async () => (await me()).status === 200);
       const round = async (): Promise<number> => {
         await sql.query('LOCK TABLES users WRITE, api_keys WRITE, sessions WRITE');
@@ -204,19 +177,15 @@ describe('while the users database is away', () => {
 
   it('and hangs: the mapper stops in time all the same', async function () {
     this.timeout(60_000);
-    const other = await world.start({ stores: { usersDb: { url: through(wire, world.usersUrl) } } });
-    const { key } = await people.key(await people.person(), ['links:create']);
+    const other = await users.another();
+    const { key } = await users.people.key(await users.people.person(), ['links:create']);
     const client = new ApiClient(() => other.url, api.document);
     expect((await client.call('POST', '/urls', { key, body: LINK })).status).to.equal(201);
-    wire.silence();
-    try {
+    await users.whileAway('hangs', async () => {
       const startedAt = performance.now();
       await other.stop();
       expect(performance.now() - startedAt).to.be.below(6_000);
-    } finally {
-      wire.cut();
-      wire.heal();
-    }
+    });
   });
 });
 

@@ -4,7 +4,8 @@ import { repeatKeyField } from '../../../mapper/pages/repeat-key.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send } from '../client.ts';
 import { placeOf, Visitor } from '../pages/visitor.ts';
-import { Browser, fieldsOf, wordsOf } from './browser.ts';
+import { type Browser, fieldsOf, wordsOf } from './browser.ts';
+import { newcomer, type Newcomer } from './newcomer.ts';
 
 const NEW = '/urls/-/new';
 
@@ -12,15 +13,11 @@ describe('the form of a link that is shown again', () => {
   const fixture = useApi({ keys: 200 });
   let cookie: string;
   let browser: Browser;
+  let linkOf: Newcomer['linkOf'];
 
   before(async () => {
-    cookie = await fixture.people.session(await fixture.people.person());
-    browser = new Browser(() => fixture.mapper.url, cookie);
+    ({ cookie, browser, linkOf } = await newcomer(fixture));
   });
-
-  async function linkOf(key: string): Promise<Record<string, unknown>> {
-    return (await fixture.api.call('GET', `/urls/${key}`, { cookie })).json();
-  }
 
   it('makes no link without the password that was typed before', async () => {
     await fixture.makeLink(cookie, { custom_alias: 'guarded' });

@@ -7,7 +7,8 @@ import { importStatusPage } from '../../../mapper/link-pages/import-view.ts';
 import { openUploadedForm } from '../../../mapper/link-pages/uploaded-form.ts';
 import type { PageRequest } from '../../../mapper/pages/page-routes.ts';
 import { useApi } from '../api/use-api.ts';
-import { Browser, fieldsOf, wordsOf } from './browser.ts';
+import { fieldsOf, wordsOf } from './browser.ts';
+import { newcomer } from './newcomer.ts';
 
 const TYPE = 'multipart/form-data; boundary=b';
 
@@ -79,13 +80,8 @@ describe('a form with a file', () => {
 describe('the pages of imports', () => {
   const fixture = useApi({ keys: 20 });
 
-  async function newcomer(): Promise<Browser> {
-    const cookie = await fixture.people.session(await fixture.people.person());
-    return new Browser(() => fixture.mapper.url, cookie);
-  }
-
   it('say at the field that there is no file, and keep the rest', async () => {
-    const browser = await newcomer();
+    const { browser } = await newcomer(fixture);
     const form = fieldsOf(await browser.get('/import'), '/import') as Record<string, string>;
     const refused = await browser.upload('/import', { ...form, from: 'csv', rename: 'maybe' }, 'x');
     expect(refused.text).to.match(/<input[^>]*name="rename"[^>]*aria-describedby="fault-rename"/);
@@ -102,15 +98,14 @@ describe('the pages of imports', () => {
   });
 
   it('list imports, those under way first, with what became of them', async () => {
-    const person = await fixture.people.person();
-    const browser = new Browser(() => fixture.mapper.url, await fixture.people.session(person));
+    const { browser, id: userId } = await newcomer(fixture);
     expect(wordsOf(await browser.get('/import'))).to.include('You have imported nothing yet.');
     const { imports } = fixture.people.db;
     const options = { from: 'kutt', onConflict: 'skip', isDryRun: false };
     const ids = ['0', '1', '2'].map((digit) => digit.repeat(32)) as [string, string, string];
     for (const [minutes, id] of ids.entries()) {
       const createdAt = new Date(Date.UTC(2026, 10, 29, 8, 30 - minutes));
-      await imports.create({ id, userId: person.id, createdAt, options: JSON.stringify(options) });
+      await imports.create({ id, userId, createdAt, options: JSON.stringify(options) });
     }
     // The oldest one is still uploaded.
     for (const id of ids.slice(0, 2)) await imports.abandon(id, 'it broke off');
@@ -130,19 +125,19 @@ describe('the pages of imports', () => {
     expect([refused.status, wordsOf(refused).includes('when it is over')]).to.deep.equal([409, true]);
     const foreign = await browser.post(`/import/${ids[1]}/delete`, {}, { origin: 'https://evil.example' });
     expect(foreign.status).to.equal(403);
-    expect((await (await newcomer()).post(`/import/${ids[1]}/delete`, {})).status).to.equal(404);
+    const { browser: stranger } = await newcomer(fixture);
+    expect((await stranger.post(`/import/${ids[1]}/delete`, {})).status).to.equal(404);
   });
 
   it('lead through a long list, and show the first page for an address of none', async () => {
-    const person = await fixture.people.person();
-    const browser = new Browser(() => fixture.mapper.url, await fixture.people.session(person));
+    const { browser, id: userId } = await newcomer(fixture);
     const { imports } = fixture.people.db;
     const options = JSON.stringify({ from: 'auto', onConflict: 'skip', isDryRun: false });
     for (let i = 0; i < 21; i += 1) {
       const id = randomBytes(16).toString('hex');
       await imports.create({
         id,
-        userId: person.id,
+        userId,
         createdAt: new Date(Date.UTC(2026, 10, 1 + i)),
         options,
       });

@@ -4,21 +4,18 @@ import { sketchOf, storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send, type Answer } from '../client.ts';
 import { Browser, expectNoCode, fieldsOf, wordsOf } from './browser.ts';
+import { newcomer, type Newcomer } from './newcomer.ts';
 
 describe('pages of links', () => {
   withinOneDay();
   const fixture = useApi({ keys: 200 });
   let cookie: string;
   let browser: Browser;
+  let linkOf: Newcomer['linkOf'];
 
   before(async () => {
-    cookie = await fixture.people.session(await fixture.people.person());
-    browser = new Browser(() => fixture.mapper.url, cookie);
+    ({ cookie, browser, linkOf } = await newcomer(fixture));
   });
-
-  async function linkOf(key: string): Promise<Record<string, unknown>> {
-    return (await fixture.api.call('GET', `/urls/${key}`, { cookie })).json();
-  }
 
   function expectSeeOther({ status, headers, text }: Answer, location: string | RegExp): string {
     expect(status, text).to.equal(303);
@@ -236,10 +233,7 @@ describe('pages of links', () => {
 
   it('is for the owner alone, and for browsers', async () => {
     const key = await fixture.makeLink(cookie);
-    const other = new Browser(
-      () => fixture.mapper.url,
-      await fixture.people.session(await fixture.people.person()),
-    );
+    const { browser: other } = await newcomer(fixture);
     const [foreign, unknown] = [await other.get(`/urls/${key}`), await other.get('/urls/unknown1')];
     expect([foreign.status, unknown.status]).to.deep.equal([404, 404]);
     expect(foreign.text).to.equal(unknown.text);

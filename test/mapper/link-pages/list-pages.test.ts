@@ -5,6 +5,7 @@ import { storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send } from '../client.ts';
 import { Browser, expectNoCode, fieldsOf, wordsOf } from './browser.ts';
+import { newcomer } from './newcomer.ts';
 
 const OVERVIEW = '/urls/-/statistics';
 const EVIL = '<img src=x onerror=alert(1)>\u202E"\'&';
@@ -13,14 +14,8 @@ describe('pages with lists of links', () => {
   withinOneDay();
   const fixture = useApi({ keys: 300 });
 
-  async function newcomer(options = {}): Promise<{ cookie: string; browser: Browser; id: bigint }> {
-    const person = await fixture.people.person(options);
-    const cookie = await fixture.people.session(person);
-    return { cookie, browser: new Browser(() => fixture.mapper.url, cookie), id: person.id };
-  }
-
   it('lists, searches and pages through one’s own links', async () => {
-    const { cookie, browser } = await newcomer();
+    const { cookie, browser } = await newcomer(fixture);
     expect(wordsOf(await browser.get('/urls'))).to.include('You have no links yet');
     for (let at = 0; at < 53; at += 1)
       await fixture.makeLink(cookie, { title: `Number ${at}.`, ...(at % 2 === 0 && { tags: ['even'] }) });
@@ -79,7 +74,7 @@ describe('pages with lists of links', () => {
   });
 
   it('tags and deletes several links together, and says which could not be changed', async () => {
-    const { cookie, browser } = await newcomer();
+    const { cookie, browser } = await newcomer(fixture);
     const keys = [
       await fixture.makeLink(cookie, { tags: ['kept'] }),
       await fixture.makeLink(cookie, { tags: Array.from({ length: 20 }, (_, at) => `t${at}`) }),
@@ -123,7 +118,7 @@ describe('pages with lists of links', () => {
   });
 
   it('imports a file that a form sends, and says what became of it', async () => {
-    const { cookie, browser } = await newcomer();
+    const { cookie, browser } = await newcomer(fixture);
     const form = fieldsOf(await browser.get('/import'), '/import') as Record<string, string>;
     const table = `long_url,unique_id,title\n${TARGET},imported-1,${EVIL.replaceAll('"', '""')}\nnot a url,imported-2,x\n`;
     const taken = await browser.upload('/import', form, table);
@@ -171,8 +166,8 @@ describe('pages with lists of links', () => {
   });
 
   it('lets administrators find and block links, and disable users', async () => {
-    const { cookie, browser: owner, id } = await newcomer();
-    const { browser: admin } = await newcomer({ isAdmin: true });
+    const { cookie, browser: owner, id } = await newcomer(fixture);
+    const { browser: admin } = await newcomer(fixture, { isAdmin: true });
     const key = await fixture.makeLink(cookie, { title: EVIL });
     await fixture.api.call('POST', `/urls/${key}/report`, { body: { reason: EVIL } });
     for (const path of [`/admin/links?owner=${id}`, `/admin/reports?unique_id=${key}`]) {

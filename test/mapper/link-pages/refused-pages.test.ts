@@ -1,17 +1,11 @@
 import { expect } from 'chai';
 import { useApi } from '../api/use-api.ts';
 import { NO_LIMITS, type TestMapper } from '../world.ts';
-import { Browser, fieldsOf, wordsOf } from './browser.ts';
+import { fieldsOf, wordsOf } from './browser.ts';
+import { newcomer } from './newcomer.ts';
 
 describe('pages of links that the service refuses', () => {
   const fixture = useApi({ keys: 200 });
-
-  async function newcomer(
-    mapper: () => TestMapper = () => fixture.mapper,
-  ): Promise<{ cookie: string; browser: Browser }> {
-    const cookie = await fixture.people.session(await fixture.people.person());
-    return { cookie, browser: new Browser(() => mapper().url, cookie) };
-  }
 
   /** Does something on a mapper that lets sessions have few requests. */
   async function withLimit(session: number, work: (mapper: TestMapper) => Promise<void>): Promise<void> {
@@ -26,7 +20,7 @@ describe('pages of links that the service refuses', () => {
 
   it('count the question about clicks too, and show the link without them', async () =>
     withLimit(3, async (strict) => {
-      const { cookie, browser } = await newcomer(() => strict);
+      const { cookie, browser } = await newcomer(fixture, {}, () => strict.url);
       const path = `/urls/${await fixture.makeLink(cookie)}`;
       expect(wordsOf(await browser.get(path))).to.include('Nobody has followed this link');
       const page = await browser.get(path);
@@ -37,7 +31,7 @@ describe('pages of links that the service refuses', () => {
 
   it('change nothing more after the last request that is allowed, and say what was changed', async () =>
     withLimit(7, async (strict) => {
-      const { cookie, browser } = await newcomer(() => strict);
+      const { cookie, browser } = await newcomer(fixture, {}, () => strict.url);
       const keys: string[] = [];
       for (let at = 0; at < 12; at += 1) keys.push(await fixture.makeLink(cookie));
       const page = await browser.post('/urls/bulk', { key: keys, action: 'add', bulk_tag: 'news' });
@@ -50,7 +44,7 @@ describe('pages of links that the service refuses', () => {
     }));
 
   it('keep the boxes that are ticked and the tag that was typed', async () => {
-    const { cookie, browser } = await newcomer();
+    const { cookie, browser } = await newcomer(fixture);
     const [a, b] = [await fixture.makeLink(cookie), await fixture.makeLink(cookie)];
     const bulk = '/urls/bulk';
     const noTag = await browser.post(bulk, { key: [a], action: 'add', bulk_tag: ' ' });
@@ -65,7 +59,7 @@ describe('pages of links that the service refuses', () => {
   });
 
   it('show a link that somebody else has changed, instead of deleting it', async () => {
-    const { cookie, browser } = await newcomer();
+    const { cookie, browser } = await newcomer(fixture);
     const key = await fixture.makeLink(cookie, { title: 'Mine' });
     const path = `/urls/${key}`;
     const before = await browser.get(path);

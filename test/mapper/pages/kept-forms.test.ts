@@ -1,12 +1,10 @@
 import { expect } from 'chai';
-import type { FaultyProxy } from '../../../drills/proxy/proxy.ts';
 import { createToken } from '../../../mapper/auth/secrets.ts';
-import { startWire, through } from '../../db/wire.ts';
-import { until } from '../../until.ts';
 import { expectProblem, send, type Answer } from '../client.ts';
-import { PASSWORD, People } from '../api/people.ts';
+import { PASSWORD } from '../api/people.ts';
+import { useDistantUsers } from '../api/use-distant-users.ts';
 import { expectNoCode, fieldsOf, wordsOf } from '../link-pages/browser.ts';
-import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
+import { NO_LIMITS, type World } from '../world.ts';
 import { placeOf, Visitor } from './visitor.ts';
 
 const TARGET = 'https://example.com/kept';
@@ -17,45 +15,11 @@ function endedSession(): string {
 }
 
 describe('a form that cannot be carried out now', () => {
-  let world: World;
-  let mapper: TestMapper;
-  let people: People;
-  let wire: FaultyProxy;
-  const base = (): string => mapper.url;
-
-  before(async function () {
-    this.timeout(60_000);
-    world = await createWorld({ keys: 50, hasUsers: true, shards: 1, databases: 1 });
-    people = new People(world.usersUrl);
-    wire = await startWire(world.usersUrl);
-    mapper = await world.start({ stores: { usersDb: { url: through(wire, world.usersUrl) } } });
-  });
-
-  after(async function () {
-    this.timeout(60_000);
-    await people[Symbol.asyncDispose]();
-    await world[Symbol.asyncDispose]();
-    await wire.stop();
-  });
-
-  async function whileAway(check: () => Promise<void>): Promise<void> {
-    wire.silence();
-    wire.cut();
-    try {
-      await check();
-    } finally {
-      wire.cut();
-      wire.heal();
-    }
-    await until(
-      'the users database',
-      async () =>
-        JSON.stringify((await send('GET', `${mapper.adminUrl}/readyz`)).json()['degraded']) === '[]',
-    );
-  }
+  const users = useDistantUsers({ keys: 50, shards: 1, databases: 1 });
+  const base = (): string => users.mapper.url;
 
   async function countLinks(): Promise<number> {
-    const [urls] = world.urls as [World['urls'][number]];
+    const [urls] = users.world.urls as [World['urls'][number]];
     const [rows] = await urls.sql.query('SELECT COUNT(*) AS n FROM urls');
     return (rows as { n: number }[])[0]?.n ?? 0;
   }
@@ -67,7 +31,7 @@ describe('a form that cannot be carried out now', () => {
   }
 
   it('is kept when its session has ended, but for passwords, and is carried out after a sign-in', async () => {
-    const person = await people.person();
+    const person = await users.people.person();
     const visitor = new Visitor(base, endedSession());
     const fields = { long_url: `${TARGET}?a="<b>`, password: 'open sesame', title: '\u202E</form>' };
     const page = await visitor.post('/urls/-/new', fields);
@@ -77,11 +41,13 @@ describe('a form that cannot be carried out now', () => {
     expect(page.text).to.match(/<input[^>]*name="password"[^>]* required/);
     expect(page.text).to.include('href="/login" target="_blank"').and.not.include('href="/settings"');
     expect(visitor.cookie).to.equal('');
-    visitor.cookie = await people.session(person);
+    visitor.cookie = await users.people.session(person);
     const place = placeOf(await visitor.post('/urls/-/new', { ...fields, ...kept, password: 'again' }));
     expect(place).to.match(/^\/urls\/[\w-]+\?done=made$/);
     const [, key = ''] = /urls\/([\w-]+)/.exec(place) ?? [];
-    const link = await send('GET', `${mapper.url}/urls/${key}`, { headers: { cookie: visitor.cookie } });
+    const link = await send('GET', `${users.mapper.url}/urls/${key}`, {
+      headers: { cookie: visitor.cookie },
+    });
     expect(link.json()).to.include({ title: '\u202E</form>', has_password: true });
   });
 
@@ -105,8 +71,8 @@ describe('a form that cannot be carried out now', () => {
 
   it('is kept after too many requests, also where its page cannot be read either', async () => {
     const perMinute = { ...NO_LIMITS.perMinute, session: 1 };
-    const strict = await world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
-    const visitor = new Visitor(() => strict.url, await people.session(await people.person()));
+    const strict = await users.world.start({ limits: { ...NO_LIMITS, perMinute, loopback: true } });
+    const visitor = new Visitor(() => strict.url, await users.people.session(await users.people.person()));
     const pages = [];
     for (let count = 0; count < 3; count += 1)
       pages.push(await visitor.post('/settings', { first_name: 'x'.repeat(200), last_name: '<i>' }));
@@ -126,8 +92,8 @@ describe('a form that cannot be carried out now', () => {
     expect(wordsOf(page)).to.include('Your session has ended').and.include('belongs to nobody');
     expect(ended.cookie).to.equal('');
     expect((await ended.get('/')).status).to.equal(200);
-    const cookie = await people.session(await people.person());
-    await whileAway(async () => {
+    const cookie = await users.people.session(await users.people.person());
+    await users.whileAway('refuses connections', async () => {
       const away = await new Visitor(base, cookie).post('/urls', fields);
       expect(away.status, away.text).to.equal(503);
       expect(fieldsOf(away, '/urls')).to.include(fields);
@@ -140,9 +106,9 @@ describe('a form that cannot be carried out now', () => {
   });
 
   it('is kept while the users database is away, and no sign-out is told that did not happen', async () => {
-    const cookie = await people.session(await people.person());
+    const cookie = await users.people.session(await users.people.person());
     const visitor = new Visitor(base, cookie);
-    await whileAway(async () => {
+    await users.whileAway('refuses connections', async () => {
       const page = await visitor.post('/logout', '');
       expect([page.status, visitor.cookie]).to.deep.equal([503, cookie]);
       expect(page.text).to.include('action="/logout"');
@@ -163,11 +129,11 @@ describe('a form that cannot be carried out now', () => {
   });
 
   it('is no form for programs: with an API key they get the API, whatever they accept', async () => {
-    const ana = await people.person();
-    const { key } = await people.key(ana, ['links:read', 'links:create']);
+    const ana = await users.people.person();
+    const { key } = await users.people.key(ana, ['links:read', 'links:create']);
     const program = { accept: 'text/html, image/gif, */*; q=.2', authorization: `Bearer ${key}` };
     const json = { 'content-type': 'application/json' };
-    const made = await send('POST', `${mapper.url}/urls`, {
+    const made = await send('POST', `${users.mapper.url}/urls`, {
       headers: { ...program, ...json },
       body: JSON.stringify({ long_url: TARGET }),
     });
@@ -175,26 +141,30 @@ describe('a form that cannot be carried out now', () => {
     for (const [address, headers] of [
       ['/urls', program],
       [path, program],
-      [path, { ...program, cookie: await people.session(ana) }],
+      [path, { ...program, cookie: await users.people.session(ana) }],
     ] as const) {
-      const answer = await send('GET', mapper.url + address, { headers });
+      const answer = await send('GET', users.mapper.url + address, { headers });
       expect([answer.status, answer.headers['content-type']], address).to.deep.equal([
         200,
         'application/json; charset=utf-8',
       ]);
     }
     // A page of a link shows its clicks, which this key may not read.
-    expectProblem(await send('GET', `${mapper.url}${path}/stats`, { headers: program }), 403);
-    expectProblem(await send('GET', `${mapper.url}/admin/links`, { headers: program }), 403);
-    expectProblem(await send('GET', `${mapper.url}/login`, { headers: program }), 405);
-    const form = { ...program, origin: mapper.url, 'content-type': 'application/x-www-form-urlencoded' };
+    expectProblem(await send('GET', `${users.mapper.url}${path}/stats`, { headers: program }), 403);
+    expectProblem(await send('GET', `${users.mapper.url}/admin/links`, { headers: program }), 403);
+    expectProblem(await send('GET', `${users.mapper.url}/login`, { headers: program }), 405);
+    const form = {
+      ...program,
+      origin: users.mapper.url,
+      'content-type': 'application/x-www-form-urlencoded',
+    };
     const body = `long_url=${encodeURIComponent(TARGET)}`;
-    expectProblem(await send('POST', `${mapper.url}/urls`, { headers: form, body }), 415);
-    expectProblem(await send('POST', `${mapper.url}${path}`, { headers: form, body }), 405);
+    expectProblem(await send('POST', `${users.mapper.url}/urls`, { headers: form, body }), 415);
+    expectProblem(await send('POST', `${users.mapper.url}${path}`, { headers: form, body }), 405);
     const other = { ...program, authorization: 'Bearer km_nobody' };
-    expectProblem(await send('GET', mapper.url + path, { headers: other }), 401);
+    expectProblem(await send('GET', users.mapper.url + path, { headers: other }), 401);
     // Nor without a key: what says nowhere where it comes from is no browser.
     const { authorization: _, origin: __, ...nobody } = form;
-    expectProblem(await send('POST', `${mapper.url}/urls`, { headers: nobody, body }), 415);
+    expectProblem(await send('POST', `${users.mapper.url}/urls`, { headers: nobody, body }), 415);
   });
 });
