@@ -1,4 +1,3 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
@@ -8,6 +7,7 @@ import { decoderMemory } from './decoder-memory.ts';
 import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
 import { laterFrames } from './formats/png-frames.ts';
+import { idleAllThreads } from './idle-threads.ts';
 import { MAX_PIXELS } from './picture.ts';
 
 /*
@@ -60,11 +60,9 @@ function behaveAsTheLeast(): void {
     // Then it counts as much as any other session.
   }
   try {
-    const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
-    execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
+    idleAllThreads();
   } catch {
-    // Not allowed, or not there: it is part of util-linux, and our image has nothing but Node. Then it has
-    // the lowest priority.
+    // Then it has the lowest priority.
   }
 }
 
