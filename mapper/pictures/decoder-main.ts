@@ -2,10 +2,12 @@ import { readdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import { WRONG_CHECKSUM } from './damage.ts';
 import { asDecodable } from './decodable.ts';
 import { decoderMemory } from './decoder-memory.ts';
 import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
+import { arePixelsAsWritten } from './formats/png-checksums.ts';
 import { laterFrames } from './formats/png-frames.ts';
 import { idleAllThreads } from './idle-threads.ts';
 import { MAX_PIXELS } from './picture.ts';
@@ -101,6 +103,7 @@ async function findDamage(file: string, found: FoundFacts): Promise<string | und
   const failOn = found.type === 'jpeg' ? 'warning' : 'error';
   const options: SharpOptions = { animated: isAnimated, failOn, sequentialRead: true };
   const picture = await readFile(file);
+  if (found.type === 'png' && !arePixelsAsWritten(picture)) return WRONG_CHECKSUM;
   const input = asDecodable(picture);
   const facts = await opened(input, options).metadata();
   await decodeAll(opened(input, options)).catch(async (error: unknown) => {

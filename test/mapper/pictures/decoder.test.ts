@@ -336,6 +336,25 @@ describe("the decoder's process", function () {
     await hanging;
   });
 
+  it('finds a wrong checksum of pixels, also behind the last one and in later frames', async () => {
+    const decoder = open(PATIENT);
+    const checksum = { kind: 'damaged', why: 'has a chunk with a wrong checksum' };
+    for (const [png, type] of [
+      [await plain('png'), 'IDAT'],
+      [await animatedPng(), 'fdAT'],
+    ] as const) {
+      const end = pngChunks(png).findLast((chunk) => chunk.type === type)?.to ?? 0;
+      for (const at of [end - 6, end - 4]) {
+        const broken = Buffer.from(png);
+        broken[at] = (broken[at] ?? 0) ^ 1;
+        expect(await decoder.check(stored(broken), await factsOf(broken)), `${type} ${at}`).to.deep.equal(
+          checksum,
+        );
+      }
+      expect(await decoder.check(stored(png), await factsOf(png))).to.equal(undefined);
+    }
+  });
+
   it('works in idle threads with the shortest slices, also in those that begin with a picture', async () => {
     const decoder = open({ ...PATIENT, idleMs: 60_000 });
     const png = await plain('png');
