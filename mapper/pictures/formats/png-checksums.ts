@@ -10,8 +10,8 @@ export function holdsPixels(type: string): boolean {
 }
 
 /**
- * Whether every whole chunk of pixels has the right CRC. Decoders do not say so: they may stop at the last
- * pixel, in front of the last CRC. Pure.
+ * Whether every whole chunk of pixels has the right CRC. libvips takes a wrong one for a file that is cut
+ * off, and is given the frames of an animation with new ones. Pure.
  * @param png as `readPng` takes it, which compares the other chunks
  */
 export function arePixelsAsWritten(png: Buffer): boolean {
