@@ -3,12 +3,14 @@ import { join } from 'node:path';
 import { ImageClient } from '../load/image-client.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { PHOTO, SMALL, writePicture } from '../load/picture-files.ts';
-import { measure, type Arm } from '../method/measure.ts';
+import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
-import type { BenchRow } from '../method/row.ts';
+import { round, type BenchRow } from '../method/row.ts';
+import { cpuMsOfOne, cpuMsOfTree } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { makeBlobFolder } from '../world/blob-folder.ts';
-import { startMapper } from '../world/mapper.ts';
+import { mainThreadOf } from '../world/main-thread.ts';
+import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import { WITHOUT_DECODER } from '../world/mapper-without-decoder.ts';
 import type { Bench, BenchContext } from './bench.ts';
 import { CONNECTIONS } from './http-arm.ts';
@@ -21,6 +23,16 @@ const UPLOADS = 2;
 /** Before, V8 has not compiled all that an upload runs, which takes twice the CPU. */
 const WARM_AFTER = 1_000;
 const GOAL = 1.5;
+
+/** One window of redirects, with what became of those who take part, in ms a second. */
+interface Followed {
+  readonly p99Ms: number;
+  /** The client could have run, and others had the processors: a fault of the bench, not of the mapper. */
+  readonly clientWaitedMs: number;
+  readonly mapperRanMs: number;
+  readonly mapperWaitedMs: number;
+  readonly decoderRanMs: number;
+}
 
 /** A picture takes longer to decode than anything else that a mapper does. Redirects must not wait for it. */
 export const imageDecoding: Bench = {
@@ -42,36 +54,47 @@ async function run(context: BenchContext): Promise<BenchRow> {
   await using uploads = new ImageClient(context.signal);
   // It would be on another machine.
   setPriority(uploads.pid, constants.priority.PRIORITY_LOW);
-  const follow = async ({ url }: { readonly url: string }, seconds: number): Promise<number> => {
+  const follow = async (server: BenchMapper, seconds: number): Promise<Followed> => {
+    const { url, pid } = server;
     const durationMs = seconds * 1_000;
     const task = { url, paths, connections: CONNECTIONS, durationMs, perSecond: PER_SECOND };
-    return (await client.run({ ...task, ...PACE })).p99Ms;
+    const before = timesOf(client.pid, pid);
+    const { p99Ms } = await client.run({ ...task, ...PACE });
+    const after = timesOf(client.pid, pid);
+    const eachSecond = (of: keyof typeof after): number => Math.max(0, after[of] - before[of]) / seconds;
+    return {
+      p99Ms,
+      clientWaitedMs: eachSecond('clientWaitedMs'),
+      mapperRanMs: eachSecond('mapperRanMs'),
+      mapperWaitedMs: eachSecond('mapperWaitedMs'),
+      decoderRanMs: eachSecond('decoderRanMs'),
+    };
   };
   const posting = { connections: UPLOADS, post: { file, deletes: true } };
   const posted = { decoded: 0, decodedSeconds: 0, undecoded: 0 };
-  const beside: Arm<number> = {
+  const beside: Arm<Followed> = {
     name: 'beside',
     run: async (seconds) => {
       const post = uploads.run({ ...posting, url: mapper.url, durationMs: seconds * 1_000 });
-      const [p99Ms, { done }] = await Promise.all([follow(mapper, seconds), post]);
+      const [followed, { done }] = await Promise.all([follow(mapper, seconds), post]);
       posted.decoded += done;
       posted.decodedSeconds += seconds;
-      return p99Ms;
+      return followed;
     },
   };
   /** As many uploads a second as were decoded until now. */
-  const undecoded: Arm<number> = {
+  const undecoded: Arm<Followed> = {
     name: 'undecoded',
     run: async (seconds) => {
       const { url } = withoutDecoder;
       const perSecond = Math.max(1, posted.decoded) / Math.max(1, posted.decodedSeconds);
       const post = uploads.run({ ...posting, url, durationMs: seconds * 1_000, perSecond });
-      const [p99Ms, { done }] = await Promise.all([follow(withoutDecoder, seconds), post]);
+      const [followed, { done }] = await Promise.all([follow(withoutDecoder, seconds), post]);
       posted.undecoded += done;
-      return p99Ms;
+      return followed;
     },
   };
-  const alone: Arm<number> = { name: 'alone', run: async (seconds) => follow(mapper, seconds) };
+  const alone: Arm<Followed> = { name: 'alone', run: async (seconds) => follow(mapper, seconds) };
   if (!context.quick) {
     const small = join(cluster.dir, 'bench-small.png');
     await writePicture(small, SMALL);
@@ -81,7 +104,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   const measurement = await measure(context, {
     name: 'image-decoding',
     arms: [beside, alone, undecoded],
-    watched: [{ quantity: 'tail', of: (p99Ms) => p99Ms }],
+    watched: [{ quantity: 'tail', of: ({ p99Ms }) => p99Ms }],
     rounds: 20,
     quiesce: async () => cluster.quiesce(context.signal, [mapper.pid, withoutDecoder.pid]),
   });
@@ -91,7 +114,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
     measurement,
     ours: 'beside',
     beside: 'alone',
-    of: (p99Ms) => p99Ms,
+    of: ({ p99Ms }) => p99Ms,
     baseline: 'p99 of the same redirects while nobody posts a picture',
     better: 'lower',
     goal: GOAL,
@@ -104,6 +127,34 @@ async function run(context: BenchContext): Promise<BenchRow> {
       },
     ],
     fault: posted.decoded === 0 ? 'no picture was decoded' : undefined,
-    details: { perSecond: PER_SECOND, bytes, uploads: UPLOADS, ...posted },
+    details: {
+      perSecond: PER_SECOND,
+      bytes,
+      uploads: UPLOADS,
+      ...posted,
+      msEachSecond: Object.fromEntries(
+        ['alone', 'undecoded', 'beside'].map((arm) => [arm, typicalTimes(measurement, arm)]),
+      ),
+    },
   });
+}
+
+function timesOf(client: number, mapper: number): Omit<Followed, 'p99Ms'> {
+  const { ranMs, waitedMs } = mainThreadOf(mapper);
+  return {
+    clientWaitedMs: mainThreadOf(client).waitedMs,
+    mapperRanMs: ranMs,
+    mapperWaitedMs: waitedMs,
+    decoderRanMs: cpuMsOfTree(mapper) - cpuMsOfOne(mapper),
+  };
+}
+
+function typicalTimes({ sequence }: Measurement<Followed>, arm: string): Omit<Followed, 'p99Ms'> {
+  const typical = (of: keyof Followed): number => round(typicalOf(sequence, arm, (sample) => sample[of]));
+  return {
+    clientWaitedMs: typical('clientWaitedMs'),
+    mapperRanMs: typical('mapperRanMs'),
+    mapperWaitedMs: typical('mapperWaitedMs'),
+    decoderRanMs: typical('decoderRanMs'),
+  };
 }

@@ -13,6 +13,7 @@ export class DamagedPicture extends Error {
 }
 
 export const CUT_OFF = 'is cut off in the middle';
+export const WRONG_CHECKSUM = 'has a chunk with a wrong checksum';
 
 /** More of them than any program writes. It bounds the time that a hostile file takes, and its parts. */
 const MAX_PIECES = 100_000;

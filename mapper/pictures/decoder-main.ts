@@ -1,13 +1,15 @@
-import { execFileSync } from 'node:child_process';
 import { readdirSync, writeFileSync } from 'node:fs';
 import { readFile } from 'node:fs/promises';
 import { setPriority } from 'node:os';
 import sharp, { type Metadata, type Sharp, type SharpOptions } from 'sharp';
+import { WRONG_CHECKSUM } from './damage.ts';
 import { asDecodable } from './decodable.ts';
 import { decoderMemory } from './decoder-memory.ts';
 import type { DecoderAnswer, DecoderMessage, DecoderTask } from './decoder-messages.ts';
 import type { FoundFacts, ThumbnailSize } from './decoder.ts';
+import { arePixelsAsWritten } from './formats/png-checksums.ts';
 import { laterFrames } from './formats/png-frames.ts';
+import { idleAllThreads } from './idle-threads.ts';
 import { MAX_PIXELS } from './picture.ts';
 
 /*
@@ -60,11 +62,9 @@ function behaveAsTheLeast(): void {
     // Then it counts as much as any other session.
   }
   try {
-    const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];
-    execFileSync('/usr/bin/chrt', args, { stdio: 'ignore', timeout: 1_000 });
+    idleAllThreads();
   } catch {
-    // Not allowed, or not there: it is part of util-linux, and our image has nothing but Node. Then it has
-    // the lowest priority.
+    // Then it has the lowest priority.
   }
 }
 
@@ -103,6 +103,7 @@ async function findDamage(file: string, found: FoundFacts): Promise<string | und
   const failOn = found.type === 'jpeg' ? 'warning' : 'error';
   const options: SharpOptions = { animated: isAnimated, failOn, sequentialRead: true };
   const picture = await readFile(file);
+  if (found.type === 'png' && !arePixelsAsWritten(picture)) return WRONG_CHECKSUM;
   const input = asDecodable(picture);
   const facts = await opened(input, options).metadata();
   await decodeAll(opened(input, options)).catch(async (error: unknown) => {

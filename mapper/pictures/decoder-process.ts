@@ -185,7 +185,8 @@ export class DecoderProcess implements Decoder {
     this.#isReady = false;
     const child = fork(this.#main, [String(this.#limits.maxMemoryBytes), this.#needsIdle ? 'idle' : 'busy'], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
-      execArgv: [],
+      // It calls the system by `node:ffi`, which warns that it is experimental.
+      execArgv: ['--disable-warning=ExperimentalWarning'],
       // It needs no setting, and our environment contains secrets.
       env: {},
       // Passes bytes as they are.

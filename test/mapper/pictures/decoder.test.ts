@@ -1,7 +1,8 @@
-import { spawn, type ChildProcess } from 'node:child_process';
+import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import sharp from 'sharp';
 import { Problem } from '../../../mapper/http/problem.ts';
@@ -32,6 +33,10 @@ import { read } from './reading.ts';
 const log = createLog('test', 'decoder', 'silent');
 const FACTS: FoundFacts = { type: 'png', width: 1, height: 1, frames: 1 };
 const STUB = new URL('fixtures/stub-decoder.ts', import.meta.url);
+const SCHEDULING = fileURLToPath(new URL('fixtures/scheduling.ts', import.meta.url));
+const SCHED_IDLE = 5;
+/** In ns. */
+const SHORTEST_SLICE = 100_000;
 const CANNOT = { kind: 'damaged', why: 'cannot be decoded' };
 
 let folder = '';
@@ -75,6 +80,14 @@ function sessionOf(pid: number): number | undefined {
   } catch {
     return undefined;
   }
+}
+
+/** Of each of its threads. Slices are 0 where the kernel has none. */
+function schedulingOf(pid: number): { policy: number; slice: number }[] {
+  const args = ['--disable-warning=ExperimentalWarning', SCHEDULING, String(pid)];
+  return JSON.parse(execFileSync(process.execPath, args, { encoding: 'utf8' })) as ReturnType<
+    typeof schedulingOf
+  >;
 }
 
 async function refusal(answer: Promise<unknown>): Promise<unknown[]> {
@@ -321,6 +334,36 @@ describe("the decoder's process", function () {
     });
     hurried.close();
     await hanging;
+  });
+
+  it('finds a wrong checksum of pixels, also behind the last one and in later frames', async () => {
+    const decoder = open(PATIENT);
+    const checksum = { kind: 'damaged', why: 'has a chunk with a wrong checksum' };
+    for (const [png, type] of [
+      [await plain('png'), 'IDAT'],
+      [await animatedPng(), 'fdAT'],
+    ] as const) {
+      const end = pngChunks(png).findLast((chunk) => chunk.type === type)?.to ?? 0;
+      for (const at of [end - 6, end - 4]) {
+        const broken = Buffer.from(png);
+        broken[at] = (broken[at] ?? 0) ^ 1;
+        expect(await decoder.check(stored(broken), await factsOf(broken)), `${type} ${at}`).to.deep.equal(
+          checksum,
+        );
+      }
+      expect(await decoder.check(stored(png), await factsOf(png))).to.equal(undefined);
+    }
+  });
+
+  it('works in idle threads with the shortest slices, also in those that begin with a picture', async () => {
+    const decoder = open({ ...PATIENT, idleMs: 60_000 });
+    const png = await plain('png');
+    expect(await decoder.check(stored(png), await factsOf(png))).to.equal(undefined);
+    const [child = 0] = children('decoder-main');
+    const threads = schedulingOf(child);
+    expect(threads.map(({ policy }) => policy)).to.deep.equal(threads.map(() => SCHED_IDLE));
+    const hasSlices = schedulingOf(process.pid).every(({ slice }) => slice > 0);
+    for (const { slice } of threads) expect(slice).to.equal(hasSlices ? SHORTEST_SLICE : 0);
   });
 
   it('may die: who waits for it is told, and the next one gets another', async () => {
