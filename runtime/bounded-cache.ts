@@ -1,6 +1,6 @@
 /**
- * Remembers values of texts, or of other keys, at least the last `size` different ones, and at most twice as many. What is
- * asked for again stays.
+ * Remembers values of texts, or of other keys: at least the last `size` different ones, and at most twice as
+ * many. What is asked for again stays.
  */
 export class BoundedCache<Value, Key extends string | number = string> {
   readonly #size: number;

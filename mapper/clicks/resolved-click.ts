@@ -12,8 +12,8 @@ export const CLICK_DIMENSIONS = (Object.keys(DIMENSIONS) as Dimension[]).filter(
 export interface Label {
   readonly dimension: ClickDimension;
   /**
-   * ASCII, at most 255 characters. It may be a view of the whole text of its request, so only a copy of it may
-   * be stored.
+   * ASCII, at most 255 characters. It may be a view of the whole text of its request, so only a copy of it
+   * may be stored.
    */
   readonly value: string;
   /** 32 bits, by which a table finds it. A table of texts would have V8 keep each text that it looks for. */
