@@ -135,7 +135,10 @@ describe('a user agent', () => {
   });
 
   it('loses its versions from the second number on, whatever text it is', () => {
-    const texts = fc.string({ unit: fc.constantFrom(...'019._ a/\u00FF'), maxLength: 40 });
+    const texts = fc.string({
+      unit: fc.constantFrom('0', '1', '9', '.', '_', ' ', 'a', '/', '\u00FF'),
+      maxLength: 40,
+    });
     const [from, to] = [Buffer.alloc(64), Buffer.alloc(64)];
     fc.assert(
       fc.property(texts, (text) => {
