@@ -1,30 +1,30 @@
 /**
- * Remembers values of texts, at least the last `size` different ones, and at most twice as many. What is
- * asked for again stays.
+ * Remembers values of texts, or of other keys: at least the last `size` different ones, and at most twice as
+ * many. What is asked for again stays.
  */
-export class BoundedCache<Value> {
+export class BoundedCache<Value, Key extends string | number = string> {
   readonly #size: number;
-  #young = new Map<string, Value>();
-  #old = new Map<string, Value>();
+  #young = new Map<Key, Value>();
+  #old = new Map<Key, Value>();
 
   constructor(size: number) {
     this.#size = size;
   }
 
-  get(text: string): Value | undefined {
-    const young = this.#young.get(text);
+  get(key: Key): Value | undefined {
+    const young = this.#young.get(key);
     if (young !== undefined) return young;
-    const old = this.#old.get(text);
-    if (old !== undefined) this.set(text, old);
+    const old = this.#old.get(key);
+    if (old !== undefined) this.set(key, old);
     return old;
   }
 
-  /** @param text a text of its own, and no view of a longer one */
-  set(text: string, value: Value): void {
+  /** @param key if it is a text, one of its own, and no view of a longer one */
+  set(key: Key, value: Value): void {
     if (this.#young.size >= this.#size) {
       this.#old = this.#young;
       this.#young = new Map();
     }
-    this.#young.set(text, value);
+    this.#young.set(key, value);
   }
 }

@@ -1,4 +1,4 @@
-import { DIMENSIONS, type Dimension } from '../../db/clicks/dimensions.ts';
+import { DIMENSIONS, NO_VALUE, type Dimension } from '../../db/clicks/dimensions.ts';
 import type { RawClick } from './click-ring.ts';
 
 /** By what a single click is told apart. Which of their links is followed only concerns owners. */
@@ -8,27 +8,36 @@ export const CLICK_DIMENSIONS = (Object.keys(DIMENSIONS) as Dimension[]).filter(
   (dimension): dimension is ClickDimension => dimension !== 'link',
 );
 
-/**
- * A value with the number of its dimension in front, such as `2DE`. So one table of a link has the values of
- * all dimensions. It may be a view of the whole text of its request, so only a copy of it may be stored.
- */
-export type Label = string;
+/** A value of a dimension. The same one may have several labels. */
+export interface Label {
+  readonly dimension: ClickDimension;
+  /**
+   * ASCII, at most 255 characters. It may be a view of the whole text of its request, so only a copy of it
+   * may be stored.
+   */
+  readonly value: string;
+  /** 32 bits, by which a table finds it. A table of texts would have V8 keep each text that it looks for. */
+  readonly hash: number;
+}
 
 /** @param value ASCII, at most 255 characters */
 export function labelOf(dimension: ClickDimension, value: string): Label {
-  return `${DIMENSIONS[dimension]}${value}`;
+  let hash: number = DIMENSIONS[dimension];
+  for (let i = 0; i < value.length; i += 1) hash = Math.imul(hash ^ value.charCodeAt(i), ODD);
+  return { dimension, value, hash };
+}
+
+/** 2^32 divided by the golden ratio: it spreads what is multiplied by it. */
+const ODD = 0x9e3779b1;
+
+export function isSame(one: Label, other: Label): boolean {
+  return one.hash === other.hash && one.dimension === other.dimension && one.value === other.value;
 }
 
 /** Whether it says anything: what nothing is known of is not counted, because it is all that is left. */
-export function isKnown(label: Label): boolean {
-  return label.length > 1;
+export function isKnown({ value }: Label): boolean {
+  return value !== NO_VALUE;
 }
-
-export function readLabel(label: Label): { dimension: ClickDimension; value: string } {
-  return { dimension: CLICK_DIMENSIONS[label.charCodeAt(0) - ONE] as ClickDimension, value: label.slice(1) };
-}
-
-const ONE = '1'.charCodeAt(0);
 
 /** What the headers of a click say. */
 export interface Resolved {
@@ -78,10 +87,7 @@ export function toResolvedClick(
     os: '',
     device: '',
   };
-  for (const label of labels) {
-    const { dimension, value } = readLabel(label);
-    click[dimension] = value;
-  }
+  for (const { dimension, value } of labels) click[dimension] = value;
   return click;
 }
 
