@@ -9,6 +9,7 @@ import {
   type DriverError,
   type StatementKind,
 } from './mysql-errors.ts';
+import { ReadCommand, type ColumnKind } from './read-command.ts';
 import { WriteCommand } from './write-command.ts';
 
 type DriverDone = (error: DriverError | null, result: unknown) => void;
@@ -22,7 +23,7 @@ export interface DriverConnection {
 interface PreparedStatement {
   /** On its connection. The driver's types do not name it. */
   readonly id?: number;
-  execute(values: (string | number)[], done: DriverDone): unknown;
+  close(): unknown;
 }
 
 /** The pool that a dedicated connection comes from. */
@@ -32,7 +33,7 @@ export interface ConnectionSource<Connection extends DriverConnection> {
   acquire(done: (error: Error | undefined, connection?: Connection) => void): boolean;
   release(connection: Connection): void;
   /** Sends a command of ours, as soon as those before it have ended. */
-  send(connection: Connection, command: WriteCommand): void;
+  send(connection: Connection, command: ReadCommand | WriteCommand): void;
   /** Destroys the connection. */
   forget(connection: Connection): void;
   /** False once the connection is lost or the pool closes. */
@@ -91,13 +92,23 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   }
 
   /**
-   * Reads rows as objects. Each connection prepares the statement once.
-   * @throws RangeError while another is in flight
+   * Reads rows as arrays of column values, by a statement that each connection prepares once.
+   * @param toPacket makes the packet that executes the statement with this id
+   * @param columns what each column has
+   * @throws RangeError while another statement is in flight
    */
-  queryPrepared(sql: string, values: (string | number)[], timeoutMs: number, done: StatementDone): void {
+  queryPrepared(
+    sql: string,
+    toPacket: (statementId: number) => Buffer,
+    columns: readonly ColumnKind[],
+    timeoutMs: number,
+    done: StatementDone,
+  ): void {
     this.#run('read', timeoutMs, done, (connection, running) => {
-      this.#withPrepared(connection, sql, running, (statement) => {
-        statement.execute(values, (error, rows) => this.#answered(running, error, rows));
+      this.#withPrepared(connection, sql, running, ({ id = 0 }) => {
+        const answered = (error: DriverError | null, rows: unknown): void =>
+          this.#answered(running, error, rows);
+        this.#pool.send(connection, new ReadCommand(toPacket(id), columns, answered));
       });
     });
   }

@@ -2,6 +2,7 @@ import { Duplex } from 'node:stream';
 import { createPool, escape, format, type Pool, type PoolConnection } from 'mysql2';
 import type { ConnectionSource } from './dedicated-connection.ts';
 import { translateConnect } from './mysql-errors.ts';
+import type { ReadCommand } from './read-command.ts';
 import type { WriteCommand } from './write-command.ts';
 
 /** A value of a statement. The driver escapes it, in the text protocol. */
@@ -113,7 +114,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
   }
 
   /** By the way that the driver's own commands take. Its types do not name it. */
-  send(connection: PoolConnection, command: WriteCommand): void {
+  send(connection: PoolConnection, command: ReadCommand | WriteCommand): void {
     (connection as PoolConnection & CommandQueue).addCommand(command);
   }
 
@@ -158,7 +159,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
 }
 
 interface CommandQueue {
-  addCommand(command: WriteCommand): void;
+  addCommand(command: ReadCommand | WriteCommand): void;
 }
 
 /**

@@ -16,8 +16,13 @@ interface OutgoingPacket {
 }
 
 /** A packet of the server. It is only valid during the call that gets it. */
-interface Answer {
+export interface Answer {
+  readonly buffer: Buffer;
+  /** Where it begins in the buffer, with its header. */
+  readonly start: number;
   isError(): boolean;
+  /** Whether it ends the columns, or the rows. */
+  isEOF(): boolean;
   asError(encoding: string): DriverError;
 }
 
@@ -44,7 +49,7 @@ export class WriteCommand {
   execute(answer: Answer | undefined, connection: CommandConnection): boolean {
     if (!this.#isSent || answer === undefined) {
       this.#isSent = true;
-      this.#send(connection);
+      sendPacket(connection, this.#packet);
       return false;
     }
     if (answer.isError()) this.onResult(answer.asError(connection.clientEncoding));
@@ -52,11 +57,11 @@ export class WriteCommand {
     else process.nextTick(this.onResult, null);
     return true;
   }
+}
 
-  #send(connection: CommandConnection): void {
-    const buffer = this.#packet;
-    connection.sequenceId = 0;
-    connection.compressedSequenceId = 0;
-    connection.writePacket({ buffer, length: () => buffer.length, writeHeader: () => undefined });
-  }
+/** Sends the packet with which a command begins. */
+export function sendPacket(connection: CommandConnection, buffer: Buffer): void {
+  connection.sequenceId = 0;
+  connection.compressedSequenceId = 0;
+  connection.writePacket({ buffer, length: () => buffer.length, writeHeader: () => undefined });
 }
