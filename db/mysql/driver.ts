@@ -27,7 +27,7 @@ export interface MysqlOptions {
 
 export const DEFAULT_CONNECTIONS = 4;
 /** Prepared statements of one connection, at most. The driver closes the oldest one when there are more. */
-export const MAX_PREPARED = 64;
+export const MAX_PREPARED = 76;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
 

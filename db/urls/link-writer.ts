@@ -6,13 +6,22 @@ import { isRare, toInsert } from './link-insert.ts';
 import type { LinkRow } from './link.ts';
 import { PreparedInsert } from './prepared-insert.ts';
 
-/** One statement is prepared for each number of rows. Larger INSERTs, which few clients cause, are text. */
-const MAX_PREPARED_ROWS = MAX_PREPARED;
+/** Up to this a statement is prepared for each number of rows, above it for the multiples of a step. */
+const MAX_EXACT_ROWS = 64;
+const STEP = 16;
+const MAX_ROWS = MAX_EXACT_ROWS + STEP * (MAX_PREPARED - MAX_EXACT_ROWS);
+
+/** The most rows, of so many that wait, that a prepared INSERT has. */
+export function fitPrepared(waiting: number): number {
+  if (waiting <= MAX_EXACT_ROWS) return waiting;
+  return Math.min(MAX_ROWS, waiting - (waiting % STEP));
+}
 
 /**
  * Writes rows of `urls`, on a connection of its own. A second INSERT at the same time takes a connection of
- * the pool. INSERTs are prepared, unless a row has values in rare columns. When the server refuses what it
- * takes as text (it has too many prepared statements, or a proxy loses them), all later INSERTs are text.
+ * the pool. INSERTs are prepared, unless a row has values in rare columns, or the number of rows does not
+ * fit. When the server refuses what it takes as text (it has too many prepared statements, or a proxy loses
+ * them), all later INSERTs are text.
  */
 export class LinkWriter {
   readonly #db: Mysql;
@@ -28,7 +37,12 @@ export class LinkWriter {
 
   /** Writes all rows, at least one, or none. @throws the errors of a statement */
   async write(rows: readonly LinkRow[], timeoutMs: number): Promise<void> {
-    if (!this.#mayPrepare || !this.#connection.isFree || rows.length > MAX_PREPARED_ROWS || rows.some(isRare))
+    if (
+      !this.#mayPrepare ||
+      !this.#connection.isFree ||
+      fitPrepared(rows.length) !== rows.length ||
+      rows.some(isRare)
+    )
       return this.#writeText(rows, timeoutMs);
     try {
       await this.#writePrepared(rows, timeoutMs);

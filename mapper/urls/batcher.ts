@@ -10,6 +10,8 @@ export interface BatcherOptions<T> {
   /** What an item adds to its batch, which then has `maxWeight` at most (default: batches have no weight). */
   readonly weigh?: (item: T) => number;
   readonly maxWeight?: number;
+  /** How many of so many items leave together, at least one (default: all). The others leave next. */
+  readonly fit?: (count: number) => number;
   /**
    * An item that is added while nothing is in flight leaves immediately and alone, unless the last batch had
    * several items (default false).
@@ -113,7 +115,9 @@ export class Batcher<T> {
   }
 
   #take(maxBatch: number): T[] {
-    const most = this.#countWithinWeight(maxBatch);
+    const { fit } = this.#options;
+    const within = this.#countWithinWeight(maxBatch);
+    const most = fit === undefined ? within : fit(Math.min(within, this.#queue.length));
     if (this.#queue.length > most) return this.#queue.splice(0, most);
     const all = this.#queue;
     this.#queue = [];

@@ -35,6 +35,8 @@ export interface BinderOptions<Row extends LinkRow> {
   readonly aliases?: { readonly rows: number; readonly inFlight: number };
   /** What a row adds to its INSERT, which then has `MAX_INSERT_BYTES` at most. Default: nothing. */
   readonly bytesOf?: (row: Row) => number;
+  /** How many of so many rows of pool keys share an INSERT. Default: all. */
+  readonly fit?: (rows: number) => number;
   /** Most rows that may wait. The callers admit no more links than this at the same time. */
   readonly queueLimit: number;
   readonly onBatch: (rows: number) => void;
@@ -103,7 +105,7 @@ export class Binder<Row extends LinkRow = LinkRow> {
         returned();
       });
     };
-    const { queueLimit: maxQueued, aliases = SINGLE_ALIASES, bytesOf } = options;
+    const { queueLimit: maxQueued, aliases = SINGLE_ALIASES, bytesOf, fit } = options;
     const common = {
       maxQueued,
       run,
@@ -112,7 +114,12 @@ export class Binder<Row extends LinkRow = LinkRow> {
         maxWeight: MAX_INSERT_BYTES,
       }),
     };
-    this.#keys = new Batcher({ ...common, maxBatch: MAX_BATCH_ROWS, maxInFlight: KEY_INSERTS_IN_FLIGHT });
+    this.#keys = new Batcher({
+      ...common,
+      maxBatch: MAX_BATCH_ROWS,
+      maxInFlight: KEY_INSERTS_IN_FLIGHT,
+      ...(fit && { fit }),
+    });
     this.#aliases = new Batcher({ ...common, maxBatch: aliases.rows, maxInFlight: aliases.inFlight });
   }
 

@@ -1,5 +1,6 @@
 import type { OwnLinksDb } from '../../db/own-links/own-links-db.ts';
 import type { OwnedRow } from '../../db/own-links/owned-insert.ts';
+import { fitPrepared } from '../../db/urls/link-writer.ts';
 import type { UrlsDb } from '../../db/urls/links.ts';
 import type { LinkRules } from '../../db/urls/link-rules.ts';
 import type { LinkRow } from '../../db/urls/link.ts';
@@ -50,6 +51,7 @@ export class UrlsWrites {
       what: 'writes',
       prove: async (timeoutMs) => db.proveWriting(timeoutMs),
       hasOtherKeys: true,
+      fit: fitPrepared,
       onClosed: () => this.failQueued(),
     });
     const ofOwners = {

@@ -15,7 +15,7 @@ interface LaneState {
 
 export interface WriteLaneOptions<Row extends LinkRow> extends Pick<
   BinderOptions<Row>,
-  'aliases' | 'bytesOf'
+  'aliases' | 'bytesOf' | 'fit'
 > {
   readonly store: BindingStore<Row>;
   /** Its rows, as in "the breaker of its … changed". */
@@ -79,7 +79,7 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
       succeeded: () => this.#succeeded(),
       failed: (cause?: unknown) => this.#breaker.failed(cause),
     };
-    const { aliases, bytesOf } = options;
+    const { aliases, bytesOf, fit } = options;
     this.binder = new Binder({
       store,
       breaker,
@@ -89,6 +89,7 @@ export class WriteLane<Row extends LinkRow = LinkRow> {
       now,
       ...(aliases && { aliases }),
       ...(bytesOf && { bytesOf }),
+      ...(fit && { fit }),
     });
   }
 

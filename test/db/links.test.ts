@@ -106,7 +106,7 @@ describe('a urls database', () => {
     it('binds targets of any length, and as many rows at a time as come together', async () => {
       const lengths = [250, 251, 8_192, 65_535];
       const ofLength = (length: number): string => 'https://example.com/'.padEnd(length, 'x');
-      for (const count of [1, 2, 64, 65]) {
+      for (const count of [1, 2, 64, 65, 80, 256]) {
         const rows = Array.from({ length: count }, (_, i) =>
           linkRow(randomKey(), { longUrl: ofLength(lengths[i % lengths.length] ?? 0) }),
         );

@@ -109,6 +109,16 @@ describe('a batcher', () => {
     expect(left).to.deep.equal(['a', 'bc', 'de', 'f', 'g']);
   });
 
+  it('sends as many items as fit together, and the others next', async () => {
+    const batcher = create({ fit: (count) => (count > 2 ? count - (count % 2) : count) });
+    add(batcher, 'abcde');
+    await turns(3);
+    expect(left).to.deep.equal(['abcd']);
+    for (const returned of returns.splice(0)) returned();
+    await turns(3);
+    expect(left).to.deep.equal(['abcd', 'e']);
+  });
+
   it('takes no more items than it may hold, and sends no more than one batch may have', async () => {
     const batcher = create({ maxQueued: 6 });
     expect(add(batcher, 'abcdefg')).to.deep.equal([true, true, true, true, true, true, false]);
