@@ -2,6 +2,8 @@ import { Duplex } from 'node:stream';
 import { createPool, escape, format, type Pool, type PoolConnection } from 'mysql2';
 import type { ConnectionSource } from './dedicated-connection.ts';
 import { translateConnect } from './mysql-errors.ts';
+import type { ReadCommand } from './read-command.ts';
+import type { WriteCommand } from './write-command.ts';
 
 /** A value of a statement. The driver escapes it, in the text protocol. */
 export type SqlValue = string | number | bigint | boolean | null | Date | Buffer | readonly SqlValue[];
@@ -24,6 +26,8 @@ export interface MysqlOptions {
 }
 
 export const DEFAULT_CONNECTIONS = 4;
+/** Prepared statements of one connection, at most. The driver closes the oldest one when there are more. */
+export const MAX_PREPARED = 64;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
 
@@ -79,8 +83,10 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
       enableKeepAlive: true,
       charset: 'utf8mb4',
       multipleStatements: options.canTransact ?? false,
-      // We prepare none. By default each connection reserves half a megabyte for 16,000 of them.
-      maxPreparedStatements: 1,
+      // By default each connection reserves half a megabyte for 16,000 of them.
+      maxPreparedStatements: MAX_PREPARED,
+      // MySQL would expect a name of each parameter in the packets that ExecutePacket makes.
+      flags: ['-CLIENT_QUERY_ATTRIBUTES'],
     });
     this.#pool.on('enqueue', () => (this.#queued += 1));
   }
@@ -105,6 +111,11 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
 
   release(connection: PoolConnection): void {
     connection.release();
+  }
+
+  /** By the way that the driver's own commands take. Its types do not name it. */
+  send(connection: PoolConnection, command: ReadCommand | WriteCommand): void {
+    (connection as PoolConnection & CommandQueue).addCommand(command);
   }
 
   /** Destroys the connection. */
@@ -145,6 +156,10 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
       });
     }
   }
+}
+
+interface CommandQueue {
+  addCommand(command: ReadCommand | WriteCommand): void;
 }
 
 /**

@@ -1,7 +1,7 @@
 import { toSqlText } from '../mysql/driver.ts';
 import type { LinkRow } from './link.ts';
 
-const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
+export const COLUMNS = 'slot, unique_id, original_url, created_at, request_id';
 /** Few links need these columns. Other INSERTs omit them, because the server must parse every value. */
 const RARE_COLUMNS = 'user_id, expires_at, alias';
 
@@ -12,15 +12,18 @@ const RARE_COLUMNS = 'user_id, expires_at, alias';
 export function toInsert(rows: readonly LinkRow[]): string {
   const dates = new DateTimes();
   const sorted = rows.toSorted(byPrimaryKey);
-  const hasRare = rows.some(
-    ({ userId, expiresAt, alias }) => userId !== null || expiresAt !== null || alias === true,
-  );
+  const hasRare = rows.some(isRare);
   const values = sorted.map((row) => {
     const usual = toValues(row, dates);
     return hasRare ? `(${usual},${toRareValues(row, dates)})` : `(${usual})`;
   });
   const columns = hasRare ? `${COLUMNS}, ${RARE_COLUMNS}` : COLUMNS;
   return `INSERT INTO urls (${columns}) VALUES ${values.join(',')}`;
+}
+
+/** Whether it has a value in one of the rare columns. */
+export function isRare({ userId, expiresAt, alias }: LinkRow): boolean {
+  return userId !== null || expiresAt !== null || alias === true;
 }
 
 function toValues(row: LinkRow, dates: DateTimes): string {

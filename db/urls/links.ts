@@ -2,14 +2,13 @@ import { formatSlots } from '../../runtime/config/slots.ts';
 import type { Log } from '../../runtime/log.ts';
 import type { KeyspaceIdentity } from '../../runtime/config/keyspace-identity.ts';
 import { repeatAfterDeadlock } from '../mysql/deadlock.ts';
-import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
 import { checkSchema, logCompatible } from '../mysql/schema-version.ts';
 import { MismatchError } from '../store-errors.ts';
 import { hasForeignCodes, recordForeignCodes } from './foreign-flag.ts';
 import { recordKeyspace, verifyKeyspace } from './keyspace-record.ts';
-import { toInsert } from './link-insert.ts';
 import { TargetReader } from './link-targets.ts';
+import { LinkWriter } from './link-writer.ts';
 import type { LinkRow, StoredLink } from './link.ts';
 import { countUp, ensureIncarnation, readMark, type Beat, type ServerMark } from './marks.ts';
 import { verifySlots } from './slots.ts';
@@ -121,8 +120,7 @@ class MysqlUrlsDb implements UrlsDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #db: Mysql;
-  /** For INSERTs. A second INSERT at the same time takes a connection of the pool. */
-  readonly #connection: DedicatedConnection;
+  readonly #writer: LinkWriter;
   readonly #proof: WriteProof;
   readonly #log: Log;
   readonly #keyspace: KeyspaceIdentity | undefined;
@@ -136,7 +134,7 @@ class MysqlUrlsDb implements UrlsDb {
     this.#timeoutMs = options.timeoutMs ?? 2_000;
     const settings = { name: options.name, connectTimeoutMs: this.#timeoutMs, lockWaitS: LOCK_WAIT_S };
     this.#db = openMysql(options.url, { ...settings, connections: options.connections ?? 8 });
-    this.#connection = this.#db.createDedicatedConnection();
+    this.#writer = new LinkWriter(this.#db);
     this.#proof = new WriteProof(options.url, { ...settings, slot: options.slots[0] ?? 0 });
   }
 
@@ -166,10 +164,9 @@ class MysqlUrlsDb implements UrlsDb {
   ): Promise<void> {
     if (rows.length === 0) return;
     for (const row of rows) this.#refuseForeign(row);
-    const sql = toInsert(rows);
     // The order of the rows prevents most deadlocks, but not all: when a statement that others wait for fails
     // as a duplicate, InnoDB grants its lock to all of them as a shared lock, and none can continue.
-    await repeatAfterDeadlock(async () => this.#write(sql, timeoutMs));
+    await repeatAfterDeadlock(async () => this.#writer.write(rows, timeoutMs));
   }
 
   async find(
@@ -225,16 +222,6 @@ class MysqlUrlsDb implements UrlsDb {
 
   async close(): Promise<void> {
     await Promise.all([this.#db.close(), this.#proof.close()]);
-  }
-
-  async #write(sql: string, timeoutMs: number): Promise<void> {
-    if (!this.#connection.isFree) {
-      await this.#db.execute(sql, [], { timeoutMs });
-      return;
-    }
-    await new Promise<void>((resolve, reject) => {
-      this.#connection.write(sql, timeoutMs, (error) => (error === undefined ? resolve() : reject(error)));
-    });
   }
 
   /** Refuses a row whose slot belongs to another server, because no primary key would protect it there. */

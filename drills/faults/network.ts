@@ -1,6 +1,6 @@
 import { parseMetrics, tryGet } from '../../scripts/cluster/http.ts';
 import { signalProcess } from '../../scripts/servers/identity.ts';
-import { isZooKeeperCreate, type FaultyProxy } from '../proxy/proxy.ts';
+import { isLinkInsert, isZooKeeperCreate, type FaultyProxy } from '../proxy/proxy.ts';
 import { restartBehindProxies } from '../run/behind-proxies.ts';
 import type { DrillRun } from '../run/drill-run.ts';
 import type { Drill } from '../run/drill.ts';
@@ -149,7 +149,7 @@ const insertUnknown: Drill = {
     let cut = 0;
     for (let i = 0; i < CUTS; i++) {
       run.pick([...proxies.values()]).cutBeforeReplyTo((sent) => {
-        const isInsert = sent.includes('INSERT INTO urls');
+        const isInsert = isLinkInsert(sent);
         if (isInsert) cut += 1;
         return isInsert;
       });

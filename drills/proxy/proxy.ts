@@ -158,3 +158,13 @@ function zooKeeperRequestTypes(sent: Buffer): number[] {
   }
   return types;
 }
+
+/** The flag before the types of parameters, and those of the first row; see `db/urls/prepared-insert`. */
+const TYPES_OF_LINK = Buffer.from('010180fd00fd000c00fc00', 'hex');
+
+/** Whether `sent` is an INSERT of links: as text, or the execution of a prepared one. */
+export function isLinkInsert(sent: Buffer): boolean {
+  const command = sent[4];
+  if (command === 0x03) return sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s';
+  return command === 0x17 && sent.includes(TYPES_OF_LINK);
+}

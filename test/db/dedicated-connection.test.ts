@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import type { DedicatedConnection } from '../../db/mysql/dedicated-connection.ts';
+import { ExecutePacket } from '../../db/mysql/execute-packet.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
@@ -35,9 +36,17 @@ describe('a dedicated connection to MySQL', () => {
     });
   }
 
-  async function prepared(sql: string, values: (string | number)[], on = connection): Promise<unknown> {
+  /** `sql` has one parameter, and reads a text, or a text and a time. */
+  async function prepared(sql: string, id: number, on = connection): Promise<unknown> {
+    const packet = new ExecutePacket(['byte']);
+    const toPacket = (statementId: number): Buffer => {
+      packet.begin(statementId, 1);
+      packet.byte(id);
+      return packet.end();
+    };
+    const kinds = sql.includes(', at ') ? (['text', 'time'] as const) : (['text'] as const);
     return new Promise((resolve, reject) => {
-      on.queryPrepared(sql, values, 5_000, (error, rows) => (error ? reject(error) : resolve(rows)));
+      on.queryPrepared(sql, toPacket, kinds, 5_000, (error, rows) => (error ? reject(error) : resolve(rows)));
     });
   }
 
@@ -50,13 +59,11 @@ describe('a dedicated connection to MySQL', () => {
   it('sends statements of every kind on one connection, which is set up like those of the pool', async () => {
     const [[first] = []] = await query(WHO);
     expect(await query("SELECT @@time_zone, @@sql_mode LIKE '%STRICT_ALL%'")).to.deep.equal([['+00:00', 1]]);
-    expect(await prepared('SELECT word, at FROM t WHERE id = ?', [1])).to.deep.equal([
-      { word: 'one', at: new Date('2026-11-26T10:00:00.123Z') },
+    expect(await prepared('SELECT word, at FROM t WHERE id = ?', 1)).to.deep.equal([
+      ['one', new Date('2026-11-26T10:00:00.123Z')],
     ]);
-    expect(await prepared('SELECT word, at FROM t WHERE id = ?', [2])).to.deep.equal([
-      { word: null, at: null },
-    ]);
-    expect(await prepared('SELECT word FROM t WHERE id = ?', [3])).to.deep.equal([]);
+    expect(await prepared('SELECT word, at FROM t WHERE id = ?', 2)).to.deep.equal([[null, null]]);
+    expect(await prepared('SELECT word FROM t WHERE id = ?', 3)).to.deep.equal([]);
     await write('UPDATE t SET word = NULL WHERE id = 2');
     expect(await query(WHO)).to.deep.equal([[first]]);
   });
@@ -98,15 +105,15 @@ describe('a dedicated connection to MySQL', () => {
     await using wire = await startWire(url);
     await using remote = openMysql(through(wire, url), { name: 'db' });
     const cut = remote.createDedicatedConnection();
-    const read = async (): Promise<unknown> => prepared('SELECT word FROM t WHERE id = ?', [1], cut);
-    expect(await read()).to.deep.equal([{ word: 'one' }]);
+    const read = async (): Promise<unknown> => prepared('SELECT word FROM t WHERE id = ?', 1, cut);
+    expect(await read()).to.deep.equal([['one']]);
     wire.cutBeforeReplyTo(() => true);
     expect(await rejection(read())).to.have.property('code', 'STORE_UNAVAILABLE');
-    expect(await read()).to.deep.equal([{ word: 'one' }]);
+    expect(await read()).to.deep.equal([['one']]);
     wire.cutBeforeReplyTo((sent) => sent.includes('UPDATE'));
     const lost = await rejection(write('UPDATE t SET word = NULL WHERE id = 2', 5_000, cut));
     expect(lost).to.have.property('code', 'OUTCOME_UNKNOWN');
-    expect(await read()).to.deep.equal([{ word: 'one' }]);
+    expect(await read()).to.deep.equal([['one']]);
   });
 
   it('connects again when the server ends the connection while no statement is in flight', async () => {
@@ -121,7 +128,7 @@ describe('a dedicated connection to MySQL', () => {
 
   it('reports what the server refuses, and continues', async () => {
     expect(await rejection(query('SELECT * FROM nothing'))).to.have.property('code', 'MISMATCH');
-    expect(await rejection(prepared('SELECT * FROM nothing WHERE id = ?', [1]))).to.have.property(
+    expect(await rejection(prepared('SELECT * FROM nothing WHERE id = ?', 1))).to.have.property(
       'code',
       'MISMATCH',
     );
@@ -129,6 +136,6 @@ describe('a dedicated connection to MySQL', () => {
       'code',
       'DUPLICATE_ROW',
     );
-    expect(await prepared('SELECT word FROM t WHERE id = ?', [1])).to.deep.equal([{ word: 'one' }]);
+    expect(await prepared('SELECT word FROM t WHERE id = ?', 1)).to.deep.equal([['one']]);
   });
 });

@@ -52,6 +52,22 @@ describe('a reader of targets', () => {
     expect(all).to.have.deep.members(expected);
   });
 
+  it('reads targets of any length, and dates with and without a time', async () => {
+    const reader = db.createTargetReader();
+    for (const [length, expiry] of [
+      [250, '2031-02-03T00:00:00.000Z'],
+      [251, '2031-02-03T04:05:06.000Z'],
+      [65_535, '2031-02-03T04:05:06.789Z'],
+    ] as const) {
+      const longUrl = 'https://example.com/'.padEnd(length, 'x');
+      const row = linkRow(randomKey(), { longUrl, expiresAt: new Date(expiry) });
+      await db.insert([row]);
+      expect(await readWith(reader, row.key)).to.deep.equal([
+        { key: row.key, longUrl, expiresAt: row.expiresAt },
+      ]);
+    }
+  });
+
   it('reads the rules of links that have some, by itself or among others', async () => {
     const [plain, ruled, newer] = [linkRow(randomKey()), linkRow(randomKey()), linkRow(randomKey())];
     const [odd, gone, wrong] = [linkRow(randomKey()), linkRow(randomKey()), linkRow(randomKey())];

@@ -103,6 +103,63 @@ describe('a urls database', () => {
       ]);
     });
 
+    it('binds targets of any length, and as many rows at a time as come together', async () => {
+      const lengths = [250, 251, 8_192, 65_535];
+      const ofLength = (length: number): string => 'https://example.com/'.padEnd(length, 'x');
+      for (const count of [1, 2, 64, 65]) {
+        const rows = Array.from({ length: count }, (_, i) =>
+          linkRow(randomKey(), { longUrl: ofLength(lengths[i % lengths.length] ?? 0) }),
+        );
+        await db.insert(rows);
+        const found = await db.find(rows.map(({ key }) => key));
+        expect(new Map(found.map(({ key, longUrl }) => [key, longUrl]))).to.deep.equal(
+          new Map(rows.map(({ key, longUrl }) => [key, longUrl])),
+        );
+      }
+    });
+
+    it('binds all rows of a statement or none, each with its own date and request id', async () => {
+      const taken = linkRow(randomKey());
+      await db.insert([taken]);
+      const rows = Array.from({ length: 9 }, (_, i) =>
+        linkRow(randomKey(), { createdAt: new Date(Date.UTC(2026, 10, 1 + (i % 3), 0, 0, i, i)) }),
+      );
+      expect(await errorOf(db.insert([...rows, linkRow(taken.key)]))).to.be.instanceOf(DuplicateRowError);
+      expect(await db.find(rows.map(({ key }) => key))).to.deep.equal([]);
+      await db.insert(rows);
+      const found = await db.find(rows.map(({ key }) => key));
+      const of = ({ key, createdAt, requestId }: LinkRow) => ({ key, createdAt, requestId });
+      expect(
+        found.map(({ key, createdAt, requestId }) => ({ key, createdAt, requestId })),
+      ).to.have.deep.members(rows.map(of));
+    });
+
+    it('binds rows also when the server prepares no statements, and refuses what it would refuse', async () => {
+      await withSql(url, async (admin) => {
+        const [limit] = await admin.query<{ n: number }>('SELECT @@max_prepared_stmt_count AS n');
+        const executed = async (): Promise<number> => {
+          const sql = "SHOW GLOBAL STATUS LIKE 'Com_stmt_execute'";
+          return Number((await admin.query<{ Value: string }>(sql))[0]?.Value);
+        };
+        const other = dbs.open(url);
+        await admin.execute('SET GLOBAL max_prepared_stmt_count = 0');
+        try {
+          const rows = [linkRow(randomKey()), linkRow(randomKey())];
+          await other.insert(rows);
+          expect(await db.find(rows.map(({ key }) => key))).to.have.length(2);
+        } finally {
+          await admin.execute('SET GLOBAL max_prepared_stmt_count = ?', [limit?.n ?? 16_382]);
+        }
+        await db.insert([linkRow(randomKey())]);
+        const before = await executed();
+        const refused = linkRow(randomKey(), { longUrl: 'https://example.com/é' });
+        expect(await errorOf(db.insert([refused]))).to.have.property('code', 'STORE_REFUSED');
+        // The text was refused too. So it was the row.
+        await db.insert([linkRow(randomKey())]);
+        expect((await executed()) - before).to.be.at.least(2);
+      });
+    });
+
     it('binds many rows of all slots by one statement and finds exactly those that exist', async () => {
       const rows = Array.from({ length: 1_200 }, () => linkRow(randomKey()));
       await db.insert(rows);

@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { isLinkInsert } from '../../drills/proxy/proxy.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { migrate } from '../../db/mysql/migrate.ts';
 import { StoreRefusedError, StoreUnavailableError } from '../../db/store-errors.ts';
@@ -11,7 +12,7 @@ import { ALL_SLOTS } from '../../runtime/config/slots.ts';
 import { createLog } from '../../runtime/log.ts';
 import { testDatabase } from '../servers.ts';
 import { until } from '../until.ts';
-import { isInsert, viaProxy, type Proxied } from './faulty.ts';
+import { viaProxy, type Proxied } from './faulty.ts';
 import { randomKeys } from './world.ts';
 
 const log = createLog('test', 'binder', 'silent');
@@ -155,7 +156,7 @@ describe('the binder', () => {
 
   it('finds its own rows again when the answer was lost after commit', async () => {
     const keys = randomKeys(30);
-    server.proxy.cutBeforeReplyTo(isInsert);
+    server.proxy.cutBeforeReplyTo(isLinkInsert);
     expect(new Set(await bindKeys(keys))).to.deep.equal(new Set(['bound']));
     expect(inserts).to.deep.equal([30, 30]);
     expect((await direct.existing(keys)).size).to.equal(30);

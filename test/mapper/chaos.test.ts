@@ -1,11 +1,11 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
-import type { FaultyProxy } from '../../drills/proxy/proxy.ts';
+import { isLinkInsert, type FaultyProxy } from '../../drills/proxy/proxy.ts';
 import { createRandom } from '../../runtime/random.ts';
 import { AS_OPERATOR } from '../admin-token.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
-import { isInsert, viaProxy } from './faulty.ts';
+import { viaProxy } from './faulty.ts';
 import { createWorld, type TestMapper, type World } from './world.ts';
 
 const FAULTS_FOR_MS = 6_000;
@@ -97,7 +97,7 @@ describe('two mappers under random faults', () => {
       const proxy = pick(isRedis ? redis : urls);
       const dice = random();
       if (dice < 0.25) proxy.cut();
-      else if (dice < 0.5) proxy.cutBeforeReplyTo(isRedis ? () => true : isInsert);
+      else if (dice < 0.5) proxy.cutBeforeReplyTo(isRedis ? () => true : isLinkInsert);
       else if (dice < 0.65) proxy.cutAfter(Math.floor(random() * 200));
       else if (dice < 0.8) proxy.delay(20 + random() * 100);
       else proxy.silence();

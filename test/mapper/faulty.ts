@@ -15,11 +15,6 @@ export async function viaProxy<T extends { name: string; url: string }>(store: T
   return { ...store, url, proxy };
 }
 
-/** A MySQL text-protocol INSERT, for `cutBeforeReplyTo`. */
-export function isInsert(sent: Buffer): boolean {
-  return sent[4] === 3 && sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s';
-}
-
 /** A transaction, as our stores send it: all of it in one piece. */
 export function isTransaction(sent: Buffer): boolean {
   return sent.toString('latin1', 5, 22) === 'START TRANSACTION';

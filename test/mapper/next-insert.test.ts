@@ -1,9 +1,10 @@
 import { connect } from 'node:net';
 import { expect } from 'chai';
+import { isLinkInsert } from '../../drills/proxy/proxy.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
-import { isInsert, viaProxy } from './faulty.ts';
+import { viaProxy } from './faulty.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
 
 describe('a request for a new link', () => {
@@ -90,7 +91,7 @@ describe('a request for a new link', () => {
     let isUnderWay = false;
     urls[0]?.proxy.delay(200);
     urls[0]?.proxy.cutBeforeReplyTo((sent) => {
-      isUnderWay ||= isInsert(sent);
+      isUnderWay ||= isLinkInsert(sent);
       return false;
     });
     const slow = shortenOne();

@@ -1,9 +1,10 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { isLinkInsert } from '../../drills/proxy/proxy.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { until } from '../until.ts';
 import { send, shorten, type Answer } from './client.ts';
-import { Asked, isInsert, viaProxy } from './faulty.ts';
+import { Asked, viaProxy } from './faulty.ts';
 import { createWorld, randomKeys, type TestMapper, type World } from './world.ts';
 
 type Faulty<T> = T & Awaited<ReturnType<typeof viaProxy>>;
@@ -281,7 +282,7 @@ describe('a mapper in an outage', () => {
     it('acknowledges once, and only stored links, when the answer is lost after commit', async () => {
       const cuts = new Set<string>();
       for (const { name, proxy } of urls) {
-        proxy.cutBeforeReplyTo((sent) => isInsert(sent) && cuts.add(name).has(name));
+        proxy.cutBeforeReplyTo((sent) => isLinkInsert(sent) && cuts.add(name).has(name));
       }
       const answers = await Promise.all(Array.from({ length: 60 }, async () => shortenOne()));
       expect(answers.map(({ status }) => status)).to.deep.equal(Array.from({ length: 60 }, () => 201));
@@ -291,7 +292,7 @@ describe('a mapper in an outage', () => {
 
     it('recognises an alias as its own when the answer to its INSERT was lost', async () => {
       const alias = aliasOn(0);
-      proxyOf(urls[0]).cutBeforeReplyTo(isInsert);
+      proxyOf(urls[0]).cutBeforeReplyTo(isLinkInsert);
       const answer = await shortenOne({ custom_alias: alias });
       expect(answer.status).to.equal(201);
       await expectBoundOnce([answer]);

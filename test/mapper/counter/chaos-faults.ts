@@ -1,5 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
-import { isInsert, type Proxied } from '../faulty.ts';
+import { isLinkInsert } from '../../../drills/proxy/proxy.ts';
+import type { Proxied } from '../faulty.ts';
 import type { ChaosStage } from './chaos-stage.ts';
 
 /** Faults of different lanes happen at the same time, those of one lane one after the other. */
@@ -40,7 +41,7 @@ export class ChaosFaults {
       'answers of urls cut': {
         lane: 'mappers',
         make: () => {
-          for (const { proxy } of stage.toUrls) proxy.cutBeforeReplyTo(isInsert);
+          for (const { proxy } of stage.toUrls) proxy.cutBeforeReplyTo(isLinkInsert);
         },
       },
       'mapper killed': {
