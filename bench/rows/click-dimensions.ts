@@ -25,7 +25,7 @@ export const clickCpu: Bench = {
   long: false,
   run: async (context) => {
     await using client = new LatencyClient(context.signal);
-    return compareClicks(context, {
+    return await compareClicks(context, {
       name: 'click-cpu',
       watched: { quantity: 'cpu', of: ({ cpuUs }) => cpuUs },
       begin: async (mappers, paths) => atHalfOfClient(context, client, mappers.off, paths),

@@ -33,7 +33,7 @@ interface PacedFollow extends Follow {
 async function run(context: BenchContext): Promise<BenchRow> {
   await using closed = new LatencyClient(context.signal);
   await using paced = new PacedClient(context.signal);
-  return compareClicks<PacedFollow>(context, {
+  return await compareClicks<PacedFollow>(context, {
     name: 'click-tail',
     watched: { quantity: 'tail', of: tailOf },
     begin: async ({ repeated, off }, paths) => {

@@ -38,7 +38,12 @@ describe('clicks of many links', () => {
 
   before(async function () {
     this.timeout(4 * 3_600_000);
-    server = stack.use(await PrivateServer.start(KEPT_IN && join(KEPT_IN, 'server')));
+    const mark = join(KEPT_IN ?? testFolder(), `filled-${SCALE}`);
+    const isFilled = existsSync(mark);
+    const kept = KEPT_IN && join(KEPT_IN, 'server');
+    if (kept && existsSync(kept) && !isFilled)
+      throw new Error(`${kept} was not filled to its end: delete it`);
+    server = stack.use(await PrivateServer.start(kept));
     const ids = Array.from({ length: OWNERS }, (_, n) => BigInt(n + 1));
     const world = stack.use(await createWorld({ hasUsers: true, databases: 1 }));
     people = stack.use(new People(world.usersUrl));
@@ -47,8 +52,7 @@ describe('clicks of many links', () => {
     const urlsDbs = [{ name: 'urls-1', url: server.url, slots: ALL_SLOTS }];
     // One refuses a server with links that no mapper has made ready. Its jobs would look at half of the clicks.
     await (await world.start({ stores: { urlsDbs } })).stop();
-    const mark = join(KEPT_IN ?? testFolder(), `filled-${SCALE}`);
-    if (!existsSync(mark)) await fillWithClicks(server, links, ids);
+    if (!isFilled) await fillWithClicks(server, links, ids);
     await writeFile(mark, '');
     base = (await world.start({ stores: { urlsDbs } })).url;
   });
