@@ -145,7 +145,8 @@ function* hoursOf(links: readonly FollowedLink[], { hours }: Calendar): Generato
   for (const link of links)
     for (let day = 0; day < DAYS; day += 1) {
       const clicks = ofDay(link, day);
-      for (let hour = 0; clicks > 0 && hour < 24; hour += 1) {
+      if (clicks === 0) continue;
+      for (let hour = 0; hour < 24; hour += 1) {
         const own = partOf(clicks, hour, 24);
         if (own > 0) yield `${link.slot},'${link.key}',${hours[day * 24 + hour]},${own},0`;
       }
@@ -184,7 +185,7 @@ function* ownerHoursOf(owners: readonly Owner[], { hours }: Calendar): Generator
     for (const link of links)
       for (let day = 0; day < DAYS; day += 1) {
         const clicks = ofDay(link, day);
-        for (let hour = 0; hour < 24; hour += 1) sums[day * 24 + hour]! += partOf(clicks, hour, 24);
+        for (let hour = 0; hour < 24; hour += 1) addTo(sums, day * 24 + hour, partOf(clicks, hour, 24));
       }
     for (const [hour, clicks] of sums.entries()) if (clicks > 0) yield `${id},${hours[hour]},${clicks},0`;
   }
@@ -210,6 +211,10 @@ function* ownerValuesOf(owners: readonly Owner[], { days }: Calendar): Generator
   }
 }
 
+function addTo(sums: Float64Array, at: number, clicks: number): void {
+  sums[at] = (sums[at] ?? 0) + clicks;
+}
+
 /** The clicks of so many values on each day, one day after the other. */
 function sumsOf(links: readonly FollowedLink[], count: number): Float64Array {
   const sums = new Float64Array(DAYS * count);
@@ -218,7 +223,7 @@ function sumsOf(links: readonly FollowedLink[], count: number): Float64Array {
       const clicks = ofDay(link, day);
       const values = Math.min(clicks, count);
       for (let n = 0; n < values; n += 1)
-        sums[day * count + valueOf(link, day, n, count)]! += partOf(clicks, n, values);
+        addTo(sums, day * count + valueOf(link, day, n, count), partOf(clicks, n, values));
     }
   return sums;
 }
