@@ -25,8 +25,9 @@ export interface PacedResult {
   readonly p50Ms: number;
   readonly p99Ms: number;
   /**
-   * How late the client itself was with a request, from when it was due until it was written; if no connection
-   * was free, until the client saw so. A latency contains it. Where it is a large part, the client is measured.
+   * How late the client itself was with a request, from when it was due until it was written; if no
+   * connection was free, until the client saw so. A latency contains it: where it is a large part, the
+   * client is measured.
    */
   readonly lateP99Ms: number;
 }

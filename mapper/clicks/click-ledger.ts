@@ -91,9 +91,9 @@ export class ClickLedger {
    * rejects.
    *
    * Pauses between two INSERTs, unless half of `maxKeys` waits. No client waits for clicks, and many INSERTs
-   * in a row would delay the INSERTs that clients wait for. A call during a flush ends the pauses of that one:
-   * what it stores has waited for an interval. After a slow INSERT, a pause would last for several intervals,
-   * and `kill -9` would lose what is counted meanwhile.
+   * in a row would delay the INSERTs that clients wait for. A call during a flush ends the pauses of that
+   * one: what it stores has waited for an interval. After a slow INSERT, a pause would last for several
+   * intervals, and `kill -9` would lose what is counted meanwhile.
    */
   async flush(): Promise<void> {
     if (this.#flushing !== undefined) this.#rests.abort();

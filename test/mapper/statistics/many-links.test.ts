@@ -50,7 +50,8 @@ describe('clicks of many links', () => {
     owners = [];
     for (const id of ids) owners.push(await people.person({ id }));
     const urlsDbs = [{ name: 'urls-1', url: server.url, slots: ALL_SLOTS }];
-    // One refuses a server with links that no mapper has made ready. Its jobs would look at half of the clicks.
+    // A mapper refuses a server with links that none has made ready. Its jobs would look at half of the
+    // clicks.
     await (await world.start({ stores: { urlsDbs } })).stop();
     if (!isFilled) await fillWithClicks(server, links, ids);
     await writeFile(mark, '');
