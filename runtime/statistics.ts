@@ -15,7 +15,7 @@ export function median(samples: readonly number[]): number {
  *
  * @param share from 0 (the minimum) to 1 (the maximum): 0.99 for the 99th percentile
  */
-export function percentile(samples: readonly number[], share: number): number {
+export function percentile(samples: ArrayLike<number>, share: number): number {
   const sorted = Float64Array.from(samples).sort();
   const position = (sorted.length - 1) * share;
   const below = sorted[Math.floor(position)] ?? Number.NaN;

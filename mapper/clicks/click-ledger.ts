@@ -37,7 +37,9 @@ export class ClickLedger {
   readonly #options: ClickLedgerOptions;
   /** By key. */
   readonly #waiting = new Map<string, WaitingClicks>();
-  readonly #hurry = new AbortController();
+  /** Ends the rests of the flush under way. */
+  #rests = new AbortController();
+  #isHurried = false;
   /** Of those that wait. */
   #bytes = 0;
   #sending: ClickFlush | undefined;
@@ -89,20 +91,25 @@ export class ClickLedger {
    * rejects.
    *
    * Pauses between two INSERTs, unless half of `maxKeys` waits. No client waits for clicks, and many INSERTs
-   * in a row would delay the INSERTs that clients wait for.
+   * in a row would delay the INSERTs that clients wait for. A call during a flush ends the pauses of that
+   * one: what it stores has waited for an interval. After a slow INSERT, a pause would last for several
+   * intervals, and `kill -9` would lose what is counted meanwhile.
    */
   async flush(): Promise<void> {
-    this.#flushing ??= this.#sendAll().finally(() => (this.#flushing = undefined));
+    if (this.#flushing !== undefined) this.#rests.abort();
+    else this.#flushing = this.#sendAll().finally(() => (this.#flushing = undefined));
     return this.#flushing;
   }
 
   /** No pauses from now on, because the process is stopping. */
   hurry(): void {
-    this.#hurry.abort();
+    this.#isHurried = true;
+    this.#rests.abort();
   }
 
   async #sendAll(): Promise<void> {
     const { db, isUp, maxKeys, onStored } = this.#options;
+    if (!this.#isHurried) this.#rests = new AbortController();
     while (isUp()) {
       this.#sending ??= this.#takeNext();
       if (this.#sending === undefined) return;
@@ -117,7 +124,7 @@ export class ClickLedger {
       }
       const hasMore = this.#parts.length + this.#waiting.size > 0;
       if (hasMore && this.#waiting.size < maxKeys / 2)
-        await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#hurry.signal);
+        await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#rests.signal);
     }
   }
 

@@ -27,7 +27,7 @@ export interface ClickCounterOptions {
   /** One per urls server. */
   readonly ledgers: readonly ClickLedger[];
   readonly ledgerFor: (key: string) => ClickLedger;
-  /** How long clicks stay in memory. `kill -9` can lose the clicks of this time and of one flush. */
+  /** How long clicks are gathered. `kill -9` loses the clicks of this time, and those being stored. */
   readonly flushMs: number | (() => number);
   /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
   readonly maxKeys: number;

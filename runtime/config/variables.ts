@@ -279,7 +279,8 @@ export const VARIABLES = {
   },
   CLICK_FLUSH_MS: {
     meaning: 'how long clicks are collected in memory before they are stored',
-    tradeOff: 'a longer time costs the urls servers less; a killed process loses the collected clicks',
+    tradeOff:
+      'a longer time costs the urls servers less; a killed process loses the clicks that no server has confirmed',
     default: '2000',
     unit: 'ms',
   },

@@ -117,6 +117,39 @@ describe('the clicks that wait for a urls server', () => {
     expect(performance.now() - startedMs).to.be.above(14 * 4 * tookMs);
   });
 
+  for (const [whose, links] of [
+    ['that came during a slow part of a flush', 1],
+    ['left of a flush that has not ended when the next one is due', 600],
+  ] as const) {
+    it(`are stored without a rest: those ${whose}`, async () => {
+      const added: { readonly fromMs: number; readonly toMs: number }[] = [];
+      const { promise: isSending, resolve: onSending } = Promise.withResolvers<void>();
+      const { promise: hasStored, resolve: onStored } = Promise.withResolvers<void>();
+      const slow: Pick<ClicksDb, 'name' | 'add'> = {
+        name: 'urls-1',
+        add: async (flush) => {
+          const fromMs = performance.now();
+          onSending();
+          await setTimeout(300);
+          const outcome = await db.add(flush);
+          added.push({ fromMs, toMs: performance.now() });
+          onStored();
+          return outcome;
+        },
+      };
+      const ledger = open({ db: slow as ClicksDb });
+      for (let n = 0; n < links; n += 1) ledger.add(clicksOf(`key-${n}`));
+      const flushing = ledger.flush();
+      await (links === 1 ? isSending : hasStored);
+      if (links === 1) ledger.add(clicksOf('later'));
+      void ledger.flush();
+      await flushing;
+      const [first, second] = added as [(typeof added)[0], (typeof added)[0]];
+      expect(ledger.size).to.equal(0);
+      expect(second.fromMs - first.toMs).to.be.below(first.toMs - first.fromMs);
+    });
+  }
+
   it('are merged by link, and lose dimensions beyond a bound of memory, but no click', async () => {
     await bindOwned(sql, 'key', 7_001n);
     isUp = false;

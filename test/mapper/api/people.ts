@@ -21,11 +21,13 @@ export class People implements AsyncDisposable {
     this.db = openUsersDb({ url });
   }
 
-  async person({ isAdmin = false } = {}): Promise<Person> {
+  async person({
+    isAdmin = false,
+    id = createUserId(Date.now()),
+  }: { readonly isAdmin?: boolean; readonly id?: bigint } = {}): Promise<Person> {
     this.#count += 1;
     const email = `person-${this.#count}@example.com`;
     const createdAt = new Date();
-    const id = createUserId(createdAt.getTime());
     const names = { firstName: null, middleName: null, lastName: null };
     await this.db.users.create({ id, email, password: await this.#hash, isAdmin, createdAt, ...names });
     return { id, email };
