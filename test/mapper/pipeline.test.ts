@@ -109,10 +109,20 @@ describe('the pipeline of a connection', () => {
 });
 
 describe('connections that pipeline without end', () => {
+  let isOver: boolean;
+
+  beforeEach(() => {
+    isOver = false;
+  });
+
+  afterEach(() => {
+    isOver = true;
+  });
+
   /** A client whose next request has always come, and is answered at once. */
   function openEndless(turns: Turns, count: () => void): () => void {
     const goOn = (): void => {
-      while (!pipeline.isFull) {
+      while (!isOver && !pipeline.isFull) {
         pipeline.began();
         count();
         pipeline.answered();
