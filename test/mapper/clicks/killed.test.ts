@@ -120,7 +120,7 @@ describe(`clicks of a mapper of two processes that is killed (KEYMILL_TEST_SEED=
       losses.push(followed.answers.length - counts.values().reduce((sum, count) => sum + count, 0));
     }
     if (IS_LONG) process.stdout.write(`      lost by each kill: ${losses.join(', ')} clicks\n`);
-  }).timeout(IS_LONG ? 1_800_000 : 300_000);
+  }).timeout(IS_LONG ? 900_000 : 300_000);
 });
 
 /**
