@@ -109,20 +109,20 @@ describe('the pipeline of a connection', () => {
 });
 
 describe('connections that pipeline without end', () => {
-  let isOver: boolean;
+  let clients: { areOpen: boolean };
 
   beforeEach(() => {
-    isOver = false;
+    clients = { areOpen: true };
   });
 
   afterEach(() => {
-    isOver = true;
+    clients.areOpen = false;
   });
 
   /** A client whose next request has always come, and is answered at once. */
   function openEndless(turns: Turns, count: () => void): () => void {
     const goOn = (): void => {
-      while (!isOver && !pipeline.isFull) {
+      while (clients.areOpen && !pipeline.isFull) {
         pipeline.began();
         count();
         pipeline.answered();
