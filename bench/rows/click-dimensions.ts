@@ -3,10 +3,12 @@ import { median } from '../../runtime/statistics.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { measure, ratioOf, typicalOf, type Arm, type Measurement, type Watched } from '../method/measure.ts';
 import { round, toRow, type BenchRow } from '../method/row.ts';
+import { putInBackground } from '../world/background.ts';
 import { cpuMsOfOne } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { watchMainThreads, type BusyTimes } from './busy-times.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 /** Of the arm in which the headers differ. */
@@ -28,13 +30,14 @@ export const clickCpu: Bench = {
     return await compareClicks(context, {
       name: 'click-cpu',
       watched: { quantity: 'cpu', of: ({ cpuUs }) => cpuUs },
+      databasesGiveWay: false,
       begin: async (mappers, paths) => atHalfOfClient(context, client, mappers.off, paths),
       judge: judgeCpu,
     });
   },
 };
 
-interface ClickSample {
+interface ClickSample extends BusyTimes {
   readonly p99Ms: number;
   /** How late the client was, where it says so. */
   readonly lateP99Ms: number;
@@ -47,6 +50,8 @@ interface ClickSample {
 /** How links are followed in all arms alike. */
 export interface Follow {
   readonly perSecond: number;
+  /** The process that follows them. */
+  readonly clientPid: number;
   readonly follow: (
     mapper: BenchMapper,
     visitors: number,
@@ -66,6 +71,8 @@ export type Compared<F extends Follow> = F & { readonly measurement: Measurement
 interface Comparison<F extends Follow> {
   readonly name: string;
   readonly watched: Watched<ClickSample>;
+  /** The databases give way to mapper and client, as if they were on other machines. */
+  readonly databasesGiveWay: boolean;
   /** Finds out how fast links are followed. */
   readonly begin: (mappers: Mappers, paths: readonly string[]) => Promise<F>;
   readonly judge: (compared: Compared<F>) => BenchRow;
@@ -74,7 +81,7 @@ interface Comparison<F extends Follow> {
 /** Redirects that count the clicks of one visitor, those of many, and those that count nothing. */
 export async function compareClicks<F extends Follow>(
   context: BenchContext,
-  { name, watched, begin, judge }: Comparison<F>,
+  { name, watched, databasesGiveWay, begin, judge }: Comparison<F>,
 ): Promise<BenchRow> {
   const cluster = await context.privateCluster();
   const { paths } = await hotLinks(cluster, context);
@@ -83,16 +90,19 @@ export async function compareClicks<F extends Follow>(
   await using repeated = await start('true');
   await using distinct = await start('true');
   await using off = await start('false');
+  using _ = putInBackground(databasesGiveWay ? cluster.pids.mysql : []);
   const load = await begin({ repeated, distinct, off }, paths);
   const arm = (armName: string, mapper: BenchMapper, visitors: number): Arm<ClickSample> => ({
     name: armName,
     run: async (seconds) => {
       const [cpuMs, unresolved] = [cpuMsOfOne(mapper.pid), await unresolvedOf(mapper)];
+      const busyTimes = watchMainThreads(load.clientPid, mapper.pid);
       const { allAnswers, p99Ms, lateP99Ms = Number.NaN } = await load.follow(mapper, visitors, seconds);
+      const busy = busyTimes(seconds);
       await pause(SETTLE_MS, context.signal);
       const cpuUs = ((cpuMsOfOne(mapper.pid) - cpuMs) * 1_000) / allAnswers;
       const lost = ((await unresolvedOf(mapper)) - unresolved) / allAnswers;
-      return { p99Ms, lateP99Ms, cpuUs, unresolved: lost };
+      return { p99Ms, lateP99Ms, cpuUs, unresolved: lost, ...busy };
     },
   });
   const measurement = await measure(context, {
@@ -119,6 +129,7 @@ async function atHalfOfClient(
   const perSecond = median(rates.slice(1)) * LOAD;
   return {
     perSecond,
+    clientPid: client.pid,
     follow: async ({ url }, visitors, seconds) =>
       client.run({ ...load, url, visitors, durationMs: seconds * 1_000, perSecond, ...PACE }),
   };

@@ -5,6 +5,7 @@ import { typicalOf } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { typicalTimes } from './busy-times.ts';
 import { compareClicks, DISTINCT, lossesOf, type Compared, type Follow } from './click-dimensions.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
@@ -36,6 +37,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
   return await compareClicks<PacedFollow>(context, {
     name: 'click-tail',
     watched: { quantity: 'tail', of: tailOf },
+    databasesGiveWay: true,
     begin: async ({ repeated, off }, paths) => {
       const load = { paths, connections: CONNECTIONS };
       const rates: number[] = [];
@@ -61,6 +63,7 @@ async function run(context: BenchContext): Promise<BenchRow> {
         maximum,
         share,
         perSecond,
+        clientPid: paced.pid,
         follow: async ({ url }, visitors, seconds) => runPaced(url, visitors, seconds * 1_000, perSecond),
       };
     },
@@ -102,6 +105,9 @@ function judge({ measurement, maximum, share, perSecond }: Compared<PacedFollow>
         repeated: round(lateOf('repeated')),
         distinct: round(lateOf('distinct')),
       },
+      msEachSecond: Object.fromEntries(
+        ['off', 'repeated', 'distinct'].map((arm) => [arm, typicalTimes(measurement.sequence, arm)]),
+      ),
     },
   });
 }

@@ -1,18 +1,18 @@
-import { constants, setPriority } from 'node:os';
 import { join } from 'node:path';
 import { ImageClient } from '../load/image-client.ts';
 import { LatencyClient } from '../load/latency.ts';
 import { PHOTO, SMALL, writePicture } from '../load/picture-files.ts';
-import { measure, typicalOf, type Arm, type Measurement } from '../method/measure.ts';
+import { measure, typicalOf, type Arm } from '../method/measure.ts';
 import { toPairedRow } from '../method/paired-row.ts';
 import { round, type BenchRow } from '../method/row.ts';
+import { putInBackground } from '../world/background.ts';
 import { cpuMsOfOne, cpuMsOfTree } from '../world/cpu.ts';
 import { hotLinks } from '../world/hot-links.ts';
 import { makeBlobFolder } from '../world/blob-folder.ts';
-import { mainThreadOf } from '../world/main-thread.ts';
 import { startMapper, type BenchMapper } from '../world/mapper.ts';
 import { WITHOUT_DECODER } from '../world/mapper-without-decoder.ts';
 import type { Bench, BenchContext } from './bench.ts';
+import { typicalTimes, watchMainThreads, type BusyTimes } from './busy-times.ts';
 import { CONNECTIONS } from './http-arm.ts';
 
 const PER_SECOND = 3_000;
@@ -24,13 +24,10 @@ const UPLOADS = 2;
 const WARM_AFTER = 1_000;
 const GOAL = 1.5;
 
-/** One window of redirects, with what became of those who take part, in ms a second. */
-interface Followed {
+/** One window of redirects. */
+interface Followed extends BusyTimes {
   readonly p99Ms: number;
-  /** The client could have run, and others had the processors: a fault of the bench, not of the mapper. */
-  readonly clientWaitedMs: number;
-  readonly mapperRanMs: number;
-  readonly mapperWaitedMs: number;
+  /** In ms for each second. */
   readonly decoderRanMs: number;
 }
 
@@ -52,23 +49,16 @@ async function run(context: BenchContext): Promise<BenchRow> {
   await using withoutDecoder = await startMapper(cluster, context.signal, settings, WITHOUT_DECODER);
   await using client = new LatencyClient(context.signal);
   await using uploads = new ImageClient(context.signal);
-  // It would be on another machine.
-  setPriority(uploads.pid, constants.priority.PRIORITY_LOW);
+  using _ = putInBackground([uploads.pid, ...cluster.pids.mysql]);
   const follow = async (server: BenchMapper, seconds: number): Promise<Followed> => {
     const { url, pid } = server;
     const durationMs = seconds * 1_000;
     const task = { url, paths, connections: CONNECTIONS, durationMs, perSecond: PER_SECOND };
-    const before = timesOf(client.pid, pid);
+    const busyTimes = watchMainThreads(client.pid, pid);
+    const decoderMs = decoderMsOf(pid);
     const { p99Ms } = await client.run({ ...task, ...PACE });
-    const after = timesOf(client.pid, pid);
-    const eachSecond = (of: keyof typeof after): number => Math.max(0, after[of] - before[of]) / seconds;
-    return {
-      p99Ms,
-      clientWaitedMs: eachSecond('clientWaitedMs'),
-      mapperRanMs: eachSecond('mapperRanMs'),
-      mapperWaitedMs: eachSecond('mapperWaitedMs'),
-      decoderRanMs: eachSecond('decoderRanMs'),
-    };
+    const decoderRanMs = Math.max(0, decoderMsOf(pid) - decoderMs) / seconds;
+    return { p99Ms, ...busyTimes(seconds), decoderRanMs };
   };
   const posting = { connections: UPLOADS, post: { file, deletes: true } };
   const posted = { decoded: 0, decodedSeconds: 0, undecoded: 0 };
@@ -133,28 +123,18 @@ async function run(context: BenchContext): Promise<BenchRow> {
       uploads: UPLOADS,
       ...posted,
       msEachSecond: Object.fromEntries(
-        ['alone', 'undecoded', 'beside'].map((arm) => [arm, typicalTimes(measurement, arm)]),
+        ['alone', 'undecoded', 'beside'].map((arm) => [
+          arm,
+          {
+            ...typicalTimes(measurement.sequence, arm),
+            decoderRanMs: round(typicalOf(measurement.sequence, arm, ({ decoderRanMs }) => decoderRanMs)),
+          },
+        ]),
       ),
     },
   });
 }
 
-function timesOf(client: number, mapper: number): Omit<Followed, 'p99Ms'> {
-  const { ranMs, waitedMs } = mainThreadOf(mapper);
-  return {
-    clientWaitedMs: mainThreadOf(client).waitedMs,
-    mapperRanMs: ranMs,
-    mapperWaitedMs: waitedMs,
-    decoderRanMs: cpuMsOfTree(mapper) - cpuMsOfOne(mapper),
-  };
-}
-
-function typicalTimes({ sequence }: Measurement<Followed>, arm: string): Omit<Followed, 'p99Ms'> {
-  const typical = (of: keyof Followed): number => round(typicalOf(sequence, arm, (sample) => sample[of]));
-  return {
-    clientWaitedMs: typical('clientWaitedMs'),
-    mapperRanMs: typical('mapperRanMs'),
-    mapperWaitedMs: typical('mapperWaitedMs'),
-    decoderRanMs: typical('decoderRanMs'),
-  };
+function decoderMsOf(mapper: number): number {
+  return cpuMsOfTree(mapper) - cpuMsOfOne(mapper);
 }
