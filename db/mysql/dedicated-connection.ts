@@ -142,8 +142,8 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
   }
 
   /**
-   * Writes by several statements that each connection prepares once, as one transaction. It needs a connection
-   * `withoutAutocommit`, which is closed after an error: then none of them has happened.
+   * Writes by several statements that each connection prepares once, as one transaction. It needs a
+   * connection `withoutAutocommit`, which is closed after an error: then none of them has happened.
    * @throws RangeError while another statement is in flight
    */
   transactPrepared(writes: readonly PreparedWrite[], timeoutMs: number, done: StatementDone): void {

@@ -1,4 +1,7 @@
-/** How a parameter of a prepared statement is sent: as an unsigned byte, an unsigned number of 64 bits, a text, bytes, or a time in UTC. */
+/**
+ * How a parameter of a prepared statement is sent: as an unsigned number of 8 or 64 bits, a text, bytes, or a
+ * time in UTC.
+ */
 export type ParameterType = 'byte' | 'long' | 'text' | 'bytes' | 'time';
 
 /** The protocol's numbers of the types (`MYSQL_TYPE_…`), each with its flags: 0x80 is unsigned. */

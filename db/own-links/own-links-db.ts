@@ -91,8 +91,8 @@ const ALIKE_TIMEOUT_MS = 1_000;
  * Connections of one process. INSERTs, single links, and work that reads or changes many of them have some of
  * their own, so that slow lists hold up neither changes nor new links.
  *
- * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them. One more has
- *   the prepared statements of an {@link OwnedWriter}.
+ * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them. An
+ *   {@link OwnedWriter} has one more, for its prepared statements.
  * - bulk: as many as a mapper has INSERTs of many links in flight.
  * - single: reads and changes of one link, a millisecond or two each.
  * - many: lists, tags, clicks and jobs. More of them would take more of the server's cores from redirects and

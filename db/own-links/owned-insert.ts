@@ -42,7 +42,7 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
   return statements;
 }
 
-/** Whether nothing is to be stored of it but the link and its place in the list of its owner, if it has one. */
+/** Whether nothing is to be stored of it but the link, and its place in the list of its owner. */
 export function isPlain({ expiresAt, alias, title, tags, rules }: OwnedRow): boolean {
   const isUsual = expiresAt === null && alias !== true && title === null;
   return isUsual && tags.length === 0 && Object.keys(rules).length === 0;

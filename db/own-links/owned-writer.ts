@@ -1,8 +1,8 @@
 import { MAX_PREPARED, type MysqlOptions } from '../mysql/driver.ts';
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { openMysql, type Mysql } from '../mysql/mysql.ts';
+import { PreparedOrText } from '../mysql/prepared-or-text.ts';
 import type { WantsEvents } from '../outbox/link-events.ts';
-import { StoreRefusedError } from '../store-errors.ts';
 import { toCreatedEvents, toOwnedInserts, isPlain, type OwnedRow } from './owned-insert.ts';
 import { PreparedOwnedInsert, type PlainOwnedRow } from './prepared-owned-insert.ts';
 
@@ -20,7 +20,7 @@ export interface OwnedWriterOptions {
 /**
  * Writes links with an owner, or with rules, each INSERT as one transaction. Plain ones, which need nothing
  * but their place in a list, are prepared statements on a connection of its own. All others, and a second
- * INSERT at the same time, are text. So are all when the server refuses what it takes as text.
+ * INSERT at the same time, are text.
  */
 export class OwnedWriter {
   readonly #texts: Mysql;
@@ -29,7 +29,7 @@ export class OwnedWriter {
   readonly #connection: DedicatedConnection;
   /** By their number of rows. */
   readonly #inserts: PreparedOwnedInsert[] = [];
-  #mayPrepare = true;
+  readonly #way = new PreparedOrText();
 
   /** Connects when first used. */
   constructor({ url, options, texts, wantsEvents }: OwnedWriterOptions) {
@@ -46,16 +46,11 @@ export class OwnedWriter {
 
   /** Writes all rows, at least one, or none. @throws the errors of a statement */
   async write(rows: readonly OwnedRow[], timeoutMs: number): Promise<void> {
-    if (!this.#mayPrepare || !this.#connection.isFree || !this.#areUsual(rows))
-      return this.#writeText(rows, timeoutMs);
-    try {
-      await this.#writePrepared(rows, timeoutMs);
-    } catch (error) {
-      // Nothing was written. It may be the fault of a row: then the text is refused too.
-      if (!(error instanceof StoreRefusedError)) throw error;
-      await this.#writeText(rows, timeoutMs);
-      this.#mayPrepare = false;
-    }
+    const isPrepared = this.#connection.isFree && this.#areUsual(rows);
+    await this.#way.write(
+      isPrepared ? async () => this.#writePrepared(rows, timeoutMs) : undefined,
+      async () => this.#writeText(rows, timeoutMs),
+    );
   }
 
   async close(): Promise<void> {
