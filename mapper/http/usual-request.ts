@@ -101,7 +101,8 @@ function createFinder(meanings: string): Find {
     }
     anonymousForm.lastIndex = start;
     keyedForm.lastIndex = start;
-    const seemsKeyed = text.indexOf(BEARER, start) > 0;
+    // Of a longer chunk, `indexOf` would read all for each of its requests.
+    const seemsKeyed = text.length - start <= MAX_HEAD_BYTES && text.includes(BEARER, start);
     const post = seemsKeyed
       ? (keyedForm.exec(text) ?? anonymousForm.exec(text))
       : (anonymousForm.exec(text) ?? keyedForm.exec(text));
