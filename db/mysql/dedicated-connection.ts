@@ -10,6 +10,7 @@ import {
   type StatementKind,
 } from './mysql-errors.ts';
 import { ReadCommand, type ColumnKind } from './read-command.ts';
+import { TransactionCommand } from './transaction-command.ts';
 import { WriteCommand } from './write-command.ts';
 
 type DriverDone = (error: DriverError | null, result: unknown) => void;
@@ -33,7 +34,7 @@ export interface ConnectionSource<Connection extends DriverConnection> {
   acquire(done: (error: Error | undefined, connection?: Connection) => void): boolean;
   release(connection: Connection): void;
   /** Sends a command of ours, as soon as those before it have ended. */
-  send(connection: Connection, command: ReadCommand | WriteCommand): void;
+  send(connection: Connection, command: ReadCommand | WriteCommand | TransactionCommand): void;
   /** Destroys the connection. */
   forget(connection: Connection): void;
   /** False once the connection is lost or the pool closes. */
@@ -45,6 +46,13 @@ export interface ConnectionSource<Connection extends DriverConnection> {
  * @param result the rows of a read; undefined after an error
  */
 export type StatementDone = (error: Error | undefined, result: unknown) => void;
+
+/** One statement of a transaction. */
+export interface PreparedWrite {
+  readonly sql: string;
+  /** Makes the packet that executes the statement with this id. */
+  toPacket(statementId: number): Buffer;
+}
 
 interface Running {
   readonly kind: StatementKind;
@@ -133,6 +141,26 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
     });
   }
 
+  /**
+   * Writes by several statements that each connection prepares once, as one transaction. It needs a
+   * connection `withoutAutocommit`, which is closed after an error: then none of them has happened.
+   * @throws RangeError while another statement is in flight
+   */
+  transactPrepared(writes: readonly PreparedWrite[], timeoutMs: number, done: StatementDone): void {
+    this.#run('transaction', timeoutMs, done, (connection, running) => {
+      const answered = (error: DriverError | null): void => this.#answered(running, error, undefined);
+      const prepareFrom = (at: number, packets: readonly Buffer[]): void => {
+        const write = writes[at];
+        if (write === undefined) this.#pool.send(connection, new TransactionCommand(packets, answered));
+        else
+          this.#withPrepared(connection, write.sql, running, ({ id = 0 }) =>
+            prepareFrom(at + 1, [...packets, write.toPacket(id)]),
+          );
+      };
+      prepareFrom(0, []);
+    });
+  }
+
   /** Writes. @throws RangeError while another statement is in flight */
   write(sql: string, timeoutMs: number, done: StatementDone): void {
     this.#run('write', timeoutMs, done, (connection, running) => {
@@ -214,7 +242,8 @@ export class DedicatedConnection<Connection extends DriverConnection = DriverCon
       this.#end(running, undefined, result);
       return;
     }
-    if (isFatal(error)) this.#drop();
+    // The server rolls back an incomplete transaction when its connection is closed.
+    if (isFatal(error) || running.kind === 'transaction') this.#drop();
     this.#end(running, translate(this.#pool.name, running.kind, error), undefined);
   }
 

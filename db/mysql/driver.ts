@@ -3,6 +3,7 @@ import { createPool, escape, format, type Pool, type PoolConnection } from 'mysq
 import type { ConnectionSource } from './dedicated-connection.ts';
 import { translateConnect } from './mysql-errors.ts';
 import type { ReadCommand } from './read-command.ts';
+import type { TransactionCommand } from './transaction-command.ts';
 import type { WriteCommand } from './write-command.ts';
 
 /** A value of a statement. The driver escapes it, in the text protocol. */
@@ -23,29 +24,35 @@ export interface MysqlOptions {
   readonly queueLimit?: number;
   /** The server accepts several statements in one request, for `Mysql.transact` (default false). */
   readonly canTransact?: boolean;
+  /** Every statement begins a transaction, which only COMMIT makes permanent (default false). */
+  readonly withoutAutocommit?: boolean;
+  /** Prepared statements of one connection, at most (default {@link MAX_PREPARED}). */
+  readonly maxPrepared?: number;
 }
 
 export const DEFAULT_CONNECTIONS = 4;
-/** Prepared statements of one connection, at most. The driver closes the oldest one when there are more. */
+/** Prepared statements of one connection. The driver closes the oldest one when there are more. */
 export const MAX_PREPARED = 64;
 const TIME_ZONE = 'Z';
 const CLOSE_TIMEOUT_MS = 1_000;
 
 /** UTC dates, no silent truncation, bounded waits for row locks (in seconds). */
 const SESSION_SETTINGS = [
-  'autocommit = 1', // a server may be configured otherwise, and then no statement would ever be committed
   "time_zone = '+00:00'",
   "sql_mode = 'STRICT_ALL_TABLES,NO_ZERO_DATE,NO_ZERO_IN_DATE,ERROR_FOR_DIVISION_BY_ZERO,NO_ENGINE_SUBSTITUTION'",
   'innodb_lock_wait_timeout = 2',
 ];
 
 /** The first statements of a connection. */
-function sessionSetup({ isolation = 'READ COMMITTED', lockWaitS, selectLimitS }: MysqlOptions): string[] {
+function sessionSetup(options: MysqlOptions): string[] {
+  const { isolation = 'READ COMMITTED', lockWaitS, selectLimitS, withoutAutocommit = false } = options;
+  // A server may be configured otherwise, and then no statement would ever be committed.
+  const autocommit = `autocommit = ${withoutAutocommit ? 0 : 1}`;
   const lockWaits =
     lockWaitS === undefined
       ? []
       : [`innodb_lock_wait_timeout = ${lockWaitS}`, `lock_wait_timeout = ${lockWaitS}`];
-  const settings = [...SESSION_SETTINGS, ...lockWaits].join(', ');
+  const settings = [autocommit, ...SESSION_SETTINGS, ...lockWaits].join(', ');
   return [
     `SET SESSION ${settings}${selectLimitS === undefined ? '' : limitSelects(selectLimitS)}`,
     `SET SESSION TRANSACTION ISOLATION LEVEL ${isolation}`,
@@ -56,6 +63,9 @@ function sessionSetup({ isolation = 'READ COMMITTED', lockWaitS, selectLimitS }:
 function limitSelects(seconds: number): string {
   return ` /*M!100101 , max_statement_time = ${seconds} */ /*!50708 , max_execution_time = ${seconds * 1_000} */`;
 }
+
+/** The commands that are not the driver's. */
+export type OwnCommand = ReadCommand | WriteCommand | TransactionCommand;
 
 /** The connections to one MySQL database. The only file that imports the driver. */
 export class ConnectionPool implements ConnectionSource<PoolConnection> {
@@ -84,7 +94,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
       charset: 'utf8mb4',
       multipleStatements: options.canTransact ?? false,
       // By default each connection reserves half a megabyte for 16,000 of them.
-      maxPreparedStatements: MAX_PREPARED,
+      maxPreparedStatements: options.maxPrepared ?? MAX_PREPARED,
       // MySQL would expect a name of each parameter in the packets that ExecutePacket makes.
       flags: ['-CLIENT_QUERY_ATTRIBUTES'],
     });
@@ -114,7 +124,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
   }
 
   /** By the way that the driver's own commands take. Its types do not name it. */
-  send(connection: PoolConnection, command: ReadCommand | WriteCommand): void {
+  send(connection: PoolConnection, command: OwnCommand): void {
     (connection as PoolConnection & CommandQueue).addCommand(command);
   }
 
@@ -159,7 +169,7 @@ export class ConnectionPool implements ConnectionSource<PoolConnection> {
 }
 
 interface CommandQueue {
-  addCommand(command: ReadCommand | WriteCommand): void;
+  addCommand(command: OwnCommand): void;
 }
 
 /**

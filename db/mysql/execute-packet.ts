@@ -1,9 +1,13 @@
-/** How a parameter of a prepared statement is sent: as an unsigned byte, a text, bytes, or a time in UTC. */
-export type ParameterType = 'byte' | 'text' | 'bytes' | 'time';
+/**
+ * How a parameter of a prepared statement is sent: as an unsigned number of 8 or 64 bits, a text, bytes, or a
+ * time in UTC.
+ */
+export type ParameterType = 'byte' | 'long' | 'text' | 'bytes' | 'time';
 
 /** The protocol's numbers of the types (`MYSQL_TYPE_…`), each with its flags: 0x80 is unsigned. */
 const TYPE_CODES: Readonly<Record<ParameterType, readonly [number, number]>> = {
   byte: [0x01, 0x80],
+  long: [0x08, 0x80],
   text: [0xfd, 0],
   bytes: [0xfc, 0],
   time: [0x0c, 0],
@@ -26,6 +30,7 @@ export function roomFor(text: string): number {
 
 /** The same for bytes and a time that are given to a packet. */
 export const ROOM_FOR_BYTES_16 = 1 + 16;
+export const ROOM_FOR_LONG = 8;
 export const ROOM_FOR_TIME = 1 + TIME_BYTES;
 
 /**
@@ -63,6 +68,10 @@ export class ExecutePacket {
 
   byte(value: number): void {
     this.#bytes[this.#at++] = value;
+  }
+
+  long(value: bigint): void {
+    this.#at = this.#bytes.writeBigUInt64LE(value, this.#at);
   }
 
   text(text: string): void {

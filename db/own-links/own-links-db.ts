@@ -7,6 +7,7 @@ import { deleteOwned, listPlaces, releaseOwned, type Leaving, type LeavingLink }
 import { readListPiece, type ListPiece, type ListQuestion } from './list-links.ts';
 import type { LinkChange, ListPosition, OwnLink } from './own-link.ts';
 import { toCreatedEvents, toOwnedInserts, toProof, type OwnedRow } from './owned-insert.ts';
+import { OwnedWriter } from './owned-writer.ts';
 import { purgeLink } from './purge-link.ts';
 import { listPrunable, pruneLinks, type DeletedLink } from './prune.ts';
 import { findOwnLink, readClicks, readTags, type ClickSums } from './read-links.ts';
@@ -90,7 +91,8 @@ const ALIKE_TIMEOUT_MS = 1_000;
  * Connections of one process. INSERTs, single links, and work that reads or changes many of them have some of
  * their own, so that slow lists hold up neither changes nor new links.
  *
- * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them.
+ * - inserts: as many as a mapper has INSERTs in flight, and the proof that the server takes them. An
+ *   {@link OwnedWriter} has one more, for its prepared statements.
  * - bulk: as many as a mapper has INSERTs of many links in flight.
  * - single: reads and changes of one link, a millisecond or two each.
  * - many: lists, tags, clicks and jobs. More of them would take more of the server's cores from redirects and
@@ -107,6 +109,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   readonly name: string;
   readonly slots: readonly number[];
   readonly #inserts: Mysql;
+  readonly #writer: OwnedWriter;
   readonly #bulk: Mysql;
   readonly #single: Mysql;
   readonly #many: Mysql;
@@ -120,44 +123,39 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     this.#wantsEvents = wantsEvents;
     this.#timeoutMs = timeoutMs;
     this.#proof = toProof(slots[0] ?? 0);
+    const settings = { name, connectTimeoutMs: timeoutMs, lockWaitS: LOCK_WAIT_S };
     const open = (connections: number): Mysql =>
-      openMysql(url, {
-        name,
-        connections,
-        connectTimeoutMs: timeoutMs,
-        lockWaitS: LOCK_WAIT_S,
-        canTransact: true,
-      });
+      openMysql(url, { ...settings, connections, canTransact: true });
     this.#inserts = open(CONNECTIONS.inserts);
+    this.#writer = new OwnedWriter({ url, options: settings, texts: this.#inserts, wantsEvents });
     this.#bulk = open(CONNECTIONS.bulk);
     this.#single = open(CONNECTIONS.single);
     this.#many = open(CONNECTIONS.many);
   }
 
-  async insert(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
-    await this.#insert(this.#inserts, rows, options);
+  async insert(rows: readonly OwnedRow[], { timeoutMs = this.#timeoutMs } = {}): Promise<void> {
+    if (rows.length === 0) return;
+    this.#verifySlots(rows);
+    await repeatAfterDeadlock(async () => this.#writer.write(rows, timeoutMs));
   }
 
-  async insertMany(rows: readonly OwnedRow[], options: { timeoutMs?: number } = {}): Promise<void> {
-    await this.#insert(this.#bulk, rows, options);
+  async insertMany(rows: readonly OwnedRow[], { timeoutMs = this.#timeoutMs } = {}): Promise<void> {
+    if (rows.length === 0) return;
+    this.#verifySlots(rows);
+    const statements = [...toOwnedInserts(rows), ...toCreatedEvents(rows, this.#wantsEvents)];
+    await repeatAfterDeadlock(async () => this.#bulk.transact(statements, [], { timeoutMs }));
   }
 
   get #settings(): { wantsEvents: WantsEvents; timeoutMs: number } {
     return { wantsEvents: this.#wantsEvents, timeoutMs: this.#timeoutMs };
   }
 
-  async #insert(
-    connections: Mysql,
-    rows: readonly OwnedRow[],
-    { timeoutMs = this.#timeoutMs }: { timeoutMs?: number },
-  ): Promise<void> {
-    if (rows.length === 0) return;
+  /** @throws RangeError when the server does not have the slot of a row */
+  #verifySlots(rows: readonly OwnedRow[]): void {
     for (const { key, slot } of rows) {
       if (!this.slots.includes(slot))
         throw new RangeError(`${this.name} does not own slot ${slot} of key ${key}`);
     }
-    const statements = [...toOwnedInserts(rows), ...toCreatedEvents(rows, this.#wantsEvents)];
-    await repeatAfterDeadlock(async () => connections.transact(statements, [], { timeoutMs }));
   }
 
   async proveWriting(timeoutMs: number): Promise<void> {
@@ -232,6 +230,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async close(): Promise<void> {
-    await Promise.all([this.#inserts.close(), this.#bulk.close(), this.#single.close(), this.#many.close()]);
+    const connections = [this.#inserts, this.#writer, this.#bulk, this.#single, this.#many];
+    await Promise.all(connections.map(async (some) => some.close()));
   }
 }

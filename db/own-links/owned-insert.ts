@@ -12,7 +12,9 @@ export interface OwnedRow extends LinkRow, Pick<LinkState, 'title' | 'tags' | 'r
   readonly visitsLeft?: number;
 }
 
-const COLUMNS = 'slot, unique_id, original_url, created_at, request_id, user_id';
+export const COLUMNS = 'slot, unique_id, original_url, created_at, request_id, user_id';
+/** Of the place in the list of its owner. */
+export const PLACE_COLUMNS = 'user_id, created_at, unique_id, slot, target_hash';
 /** As for anonymous links, few links need these columns. */
 const RARE_COLUMNS = 'ruled_url, expires_at, alias, title, rules, visits_left';
 
@@ -29,10 +31,7 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
   const statements = [`INSERT INTO urls (${columns}) VALUES ${links.join(',')}`];
   const listed = sorted.filter(({ row }) => row.userId !== null);
   const owned = listed.map(({ row, place }) => `(${place},x'${targetHashHex(row.longUrl)}')`);
-  if (owned.length > 0)
-    statements.push(
-      `INSERT INTO owned (user_id, created_at, unique_id, slot, target_hash) VALUES ${owned.join(',')}`,
-    );
+  if (owned.length > 0) statements.push(`INSERT INTO owned (${PLACE_COLUMNS}) VALUES ${owned.join(',')}`);
   const tags = listed.flatMap(({ row, place }) =>
     Array.from(new Set(row.tags), (tag) => `(${place},${toSqlText(tag)})`),
   );
@@ -41,6 +40,12 @@ export function toOwnedInserts(rows: readonly OwnedRow[]): string[] {
       `INSERT INTO link_tags (user_id, created_at, unique_id, slot, tag) VALUES ${tags.join(',')}`,
     );
   return statements;
+}
+
+/** Whether nothing is to be stored of it but the link, and its place in the list of its owner. */
+export function isPlain({ expiresAt, alias, title, tags, rules }: OwnedRow): boolean {
+  const isUsual = expiresAt === null && alias !== true && title === null;
+  return isUsual && tags.length === 0 && Object.keys(rules).length === 0;
 }
 
 /**

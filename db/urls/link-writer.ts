@@ -1,7 +1,7 @@
 import type { DedicatedConnection } from '../mysql/dedicated-connection.ts';
 import { MAX_PREPARED } from '../mysql/driver.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { StoreRefusedError } from '../store-errors.ts';
+import { PreparedOrText } from '../mysql/prepared-or-text.ts';
 import { isRare, toInsert } from './link-insert.ts';
 import type { LinkRow } from './link.ts';
 import { PreparedInsert } from './prepared-insert.ts';
@@ -11,15 +11,14 @@ const MAX_PREPARED_ROWS = MAX_PREPARED;
 
 /**
  * Writes rows of `urls`, on a connection of its own. A second INSERT at the same time takes a connection of
- * the pool. INSERTs are prepared, unless a row has values in rare columns. When the server refuses what it
- * takes as text (it has too many prepared statements, or a proxy loses them), all later INSERTs are text.
+ * the pool. INSERTs are prepared, unless a row has values in rare columns.
  */
 export class LinkWriter {
   readonly #db: Mysql;
   readonly #connection: DedicatedConnection;
   /** By their number of rows. */
   readonly #inserts: PreparedInsert[] = [];
-  #mayPrepare = true;
+  readonly #way = new PreparedOrText();
 
   constructor(db: Mysql) {
     this.#db = db;
@@ -28,16 +27,11 @@ export class LinkWriter {
 
   /** Writes all rows, at least one, or none. @throws the errors of a statement */
   async write(rows: readonly LinkRow[], timeoutMs: number): Promise<void> {
-    if (!this.#mayPrepare || !this.#connection.isFree || rows.length > MAX_PREPARED_ROWS || rows.some(isRare))
-      return this.#writeText(rows, timeoutMs);
-    try {
-      await this.#writePrepared(rows, timeoutMs);
-    } catch (error) {
-      // Nothing was written. It may be the fault of a row: then the text is refused too.
-      if (!(error instanceof StoreRefusedError)) throw error;
-      await this.#writeText(rows, timeoutMs);
-      this.#mayPrepare = false;
-    }
+    const isPrepared = this.#connection.isFree && rows.length <= MAX_PREPARED_ROWS && !rows.some(isRare);
+    await this.#way.write(
+      isPrepared ? async () => this.#writePrepared(rows, timeoutMs) : undefined,
+      async () => this.#writeText(rows, timeoutMs),
+    );
   }
 
   async #writePrepared(rows: readonly LinkRow[], timeoutMs: number): Promise<void> {

@@ -161,10 +161,22 @@ function zooKeeperRequestTypes(sent: Buffer): number[] {
 
 /** The flag before the types of parameters, and those of the first row; see `db/urls/prepared-insert`. */
 const TYPES_OF_LINK = Buffer.from('010180fd00fd000c00fc00', 'hex');
+/** The same of a row with an owner; see `db/own-links/prepared-owned-insert`. */
+const TYPES_OF_OWNED_LINK = Buffer.concat([TYPES_OF_LINK, Buffer.from('0880', 'hex')]);
+const COMMIT = Buffer.from('\x07\0\0\0\x03COMMIT');
 
-/** Whether `sent` is an INSERT of links: as text, or the execution of a prepared one. */
+/**
+ * Whether the server binds links when it does `sent`: an INSERT as text, the execution of a prepared one, or
+ * the COMMIT of prepared ones that have an owner.
+ */
 export function isLinkInsert(sent: Buffer): boolean {
   const command = sent[4];
-  if (command === 0x03) return sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s';
-  return command === 0x17 && sent.includes(TYPES_OF_LINK);
+  if (command === 0x03)
+    return sent.toString('latin1', 5, 24) === 'INSERT INTO urls (s' || sent.equals(COMMIT);
+  return command === 0x17 && sent.includes(TYPES_OF_LINK) && !isOwnedInsert(sent);
+}
+
+/** Whether `sent` has the prepared INSERTs of links with an owner, which need a COMMIT. */
+export function isOwnedInsert(sent: Buffer): boolean {
+  return sent[4] === 0x17 && sent.includes(TYPES_OF_OWNED_LINK);
 }

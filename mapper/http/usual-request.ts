@@ -51,6 +51,9 @@ const QUERY = String.raw`(?:\?[!"$-~]*)?`;
 /** RFC 6750, 2.1, of the usual form: one space, and no character that a key of ours cannot have. */
 const KEY = String.raw`authorization: ((?-i:Bearer [\w-]{1,128}))\r\n`;
 
+/** As most clients write it, so that the expression for such a request is tried first. */
+const BEARER = 'Authorization: Bearer ';
+
 /** Several lines once each, in any order: so many in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
 
@@ -98,7 +101,11 @@ function createFinder(meanings: string): Find {
     }
     anonymousForm.lastIndex = start;
     keyedForm.lastIndex = start;
-    const post = anonymousForm.exec(text) ?? keyedForm.exec(text);
+    // Of a longer chunk, `indexOf` would read all for each of its requests.
+    const seemsKeyed = text.length - start <= MAX_HEAD_BYTES && text.includes(BEARER, start);
+    const post = seemsKeyed
+      ? (keyedForm.exec(text) ?? anonymousForm.exec(text))
+      : (anonymousForm.exec(text) ?? keyedForm.exec(text));
     if (post === null) return undefined;
     const [, path, length, authorization] = post;
     const end = bodyStart + Number(length);

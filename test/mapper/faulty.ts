@@ -21,6 +21,15 @@ export function isTransaction(sent: Buffer): boolean {
 }
 
 /**
+ * Whether the server binds links with an owner, or with rules, when it does `sent`: a transaction as text, or
+ * the COMMIT of one that is prepared. The proof that the server takes such links begins in the same way.
+ */
+export function bindsOwned(sent: Buffer): boolean {
+  const text = sent.toString('latin1', 5);
+  return text === 'COMMIT' || text.startsWith('START TRANSACTION;\nINSERT INTO urls (slot, unique_id');
+}
+
+/**
  * The transaction of an import that binds links. Mappers prove by transactions too that servers take links:
  * under load so often that a count of all of them comes to its end before an import has begun.
  */

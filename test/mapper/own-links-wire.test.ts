@@ -13,6 +13,7 @@ import { IS_LONG } from '../long.ts';
 import { until } from '../until.ts';
 import { People } from './api/people.ts';
 import { send } from './client.ts';
+import { bindsOwned } from './faulty.ts';
 import { createWorld } from './world.ts';
 
 const MAPPERS = 3;
@@ -78,12 +79,12 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
     await stack.disposeAsync();
   });
 
-  /** Cuts off the answers to the next `count` requests of each mapper that contain this statement. */
-  function loseAnswers(statement: string, count: number): void {
+  /** Cuts off the answers to the next `count` requests of each mapper that are such statements. */
+  function loseAnswers(isStatement: (sent: Buffer) => boolean, count: number): void {
     for (const wire of wires) {
       let left = count;
       const isLost = (sent: Buffer): boolean => {
-        if (left === 0 || !sent.includes(statement)) return false;
+        if (left === 0 || !isStatement(sent)) return false;
         left -= 1;
         cut += 1;
         // The wire forgets the condition when it is met.
@@ -126,7 +127,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
       for (let round = 0; round < ROUNDS; round += 1) {
         const read = await readOwn(key);
         const from = history.length;
-        loseAnswers('UPDATE urls SET', cuts);
+        loseAnswers(isChange, cuts);
         await Promise.all(
           Array.from({ length: AT_ONCE }, async () =>
             client.change(read, { kind: 'edit', target: client.nextTarget() }),
@@ -154,7 +155,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
     let others = 0;
     for (let round = 0; round < ROUNDS; round += 1) {
       await makeOne();
-      loseAnswers('INSERT INTO urls', INSERT_CUTS);
+      loseAnswers(bindsOwned, INSERT_CUTS);
       others += 1;
       keys = keys.concat(await Promise.all(Array.from({ length: AT_ONCE }, async () => client.make())));
       heal();
@@ -176,7 +177,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
       const alias = `wire-${SEED}-${round}`;
       await makeOne();
       const from = history.length;
-      loseAnswers('INSERT INTO urls', INSERT_CUTS);
+      loseAnswers(bindsOwned, INSERT_CUTS);
       await Promise.all(Array.from({ length: AT_ONCE }, async () => client.claim(alias)));
       heal();
       const outcomes = outcomesSince(from);
@@ -197,7 +198,7 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
     try {
       const endMs = performance.now() + MIXED_MS;
       while (performance.now() < endMs) {
-        loseAnswers('UPDATE urls SET', 1);
+        loseAnswers(isChange, 1);
         if (random() < 0.2) wires[Math.floor(random() * MAPPERS)]?.cut();
         await delay(CUT_EVERY_MS);
       }
@@ -212,6 +213,10 @@ describe(`own links through HTTP, over a network that loses answers (seed ${SEED
     report(JSON.stringify({ ...verdict, cut }));
   });
 });
+
+function isChange(sent: Buffer): boolean {
+  return sent.includes('UPDATE urls SET');
+}
 
 function judge(history: readonly HistoryEntry[]): OwnLinksVerdict {
   const keeper = new OwnLinksKeeper();

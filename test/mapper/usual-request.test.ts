@@ -52,6 +52,15 @@ const USUAL: Readonly<Record<string, string>> = {
     HOST,
     KEY.toLowerCase().replace('bearer', 'Bearer'),
   ),
+  'a POST with a key and a long body': post(KEY, HOST, TYPE, 'Content-Length: 5000').replace(
+    BODY,
+    'a'.repeat(5_000),
+  ),
+  'a POST without a key, in whose body is one': post(HOST, TYPE, `Content-Length: ${KEY.length}`).replace(
+    BODY,
+    KEY,
+  ),
+  'a POST without a key, with a header that ends like one': post(`X-${KEY}`, HOST, TYPE, LENGTH),
   'a POST with other letters in its names': post('HOST: x', 'content-type: application/json', LENGTH),
 };
 
