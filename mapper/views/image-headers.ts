@@ -25,11 +25,15 @@ export interface Answer {
   readonly headers: Readonly<Record<string, string>>;
 }
 
-export function validatorsOf({ image, size }: Pick<Shown, 'image' | 'size'>): Validators {
+/**
+ * nginx goes on sending the headers that it has when a 304 comes with other ones. So a change of what search
+ * engines are told gives the same bytes another entity tag.
+ */
+export function validatorsOf({ link, image, size }: Pick<Shown, 'link' | 'image' | 'size'>): Validators {
   const { sha256, postedAt } = image;
   const ofSize = size === undefined ? '' : `-${size}-${THUMBNAIL_MAKER}`;
   return {
-    etag: `"${sha256.slice(0, 32)}${ofSize}"`,
+    etag: `"${sha256.slice(0, 32)}${ofSize}${isHidden(link) ? '-noindex' : ''}"`,
     modifiedAtMs: postedAt === undefined ? undefined : Math.floor(Date.parse(postedAt) / 1_000) * 1_000,
   };
 }
@@ -41,8 +45,13 @@ export function headersOf(shown: Shown, { etag, modifiedAtMs }: Validators): Rec
     ETag: etag,
     ...(modifiedAtMs !== undefined && { 'Last-Modified': new Date(modifiedAtMs).toUTCString() }),
     'Cache-Control': `public, max-age=${maxAgeOf(shown)}`,
-    ...(link.rules?.noindex === true && { 'X-Robots-Tag': 'noindex' }),
+    ...(isHidden(link) && { 'X-Robots-Tag': 'noindex' }),
   };
+}
+
+/** From search engines. */
+function isHidden({ rules }: CachedLink): boolean {
+  return rules?.noindex === true;
 }
 
 /** No longer than the link is valid. */

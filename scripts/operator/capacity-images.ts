@@ -8,7 +8,7 @@ import {
   type ImagesPlan,
   type MeasuredImages,
 } from './capacity-images-plan.ts';
-import { benchDetail, benchFigure, readMeasured, type Sourced } from './capacity-measured.ts';
+import { benchFigure, decodingFigure, readMeasured, type Sourced } from './capacity-measured.ts';
 import { formatBytes } from './sources/bytes.ts';
 
 /** The options of `capacity` that images use. */
@@ -69,8 +69,7 @@ async function readFigures(
     uploadsPerSecond: benchFigure('image-upload'),
     fromMemoryPerSecond: benchFigure('image-memory'),
     fromStorePerSecond: benchFigure('image-disk'),
-    decodeMs:
-      decodeMs === undefined ? benchDetail('image-decoding', 'decodeMs', '--decode-ms') : given(decodeMs),
+    decodeMs: decodeMs === undefined ? decodingFigure() : given(decodeMs),
     rowBytes: rowBytes === undefined ? rowOfImage((await readMeasured(env)).rowBytes) : given(rowBytes),
   };
 }

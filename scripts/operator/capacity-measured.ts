@@ -1,4 +1,5 @@
 import { join } from 'node:path';
+import { z } from 'zod';
 import { openMysql } from '../../db/mysql/mysql.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
@@ -54,13 +55,21 @@ export function benchFigure(name: string): Sourced {
   return valueOf(readRecord(RECORD), name);
 }
 
-/** A figure that a bench recorded beside its own. @param option by which it can be given instead */
-export function benchDetail(name: string, detail: string, option: string): Sourced {
-  const run = readRecord(RECORD).rows[name]?.[0];
-  const value = run?.details[detail];
-  if (run === undefined || typeof value !== 'number')
-    return { value: null, source: `not measured yet; give ${option}` };
-  return { value, source: `bench ${name}, ${run.date.slice(0, 10)}` };
+const Decoded = z.object({
+  decoded: z.number().positive(),
+  decodedSeconds: z.number(),
+  msEachSecond: z.object({ beside: z.object({ decoderRanMs: z.number() }) }),
+});
+
+/** CPU time for one decoding, in ms: of the decoder in a second ÷ pictures a second. */
+export function decodingFigure(record = readRecord(RECORD)): Sourced {
+  const run = record.rows['image-decoding']?.[0];
+  const details = Decoded.safeParse(run?.details);
+  if (run === undefined || !details.success)
+    return { value: null, source: 'not measured yet: ./scripts/keymill bench image-decoding' };
+  const { decoded, decodedSeconds, msEachSecond } = details.data;
+  const value = (msEachSecond.beside.decoderRanMs * decodedSeconds) / decoded;
+  return { value, source: `bench image-decoding, ${run.date.slice(0, 10)}` };
 }
 
 function valueOf({ rows }: BenchRecord, name: string): Sourced {

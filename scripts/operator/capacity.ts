@@ -1,6 +1,7 @@
 import { InvalidArgumentError, type Command } from 'commander';
 import { DEFAULTS } from '../../runtime/config/config.ts';
 import { SLOT_COUNT } from '../../runtime/config/slots.ts';
+import { UsageError } from '../../runtime/terminal/errors.ts';
 import { formatTable } from '../../runtime/terminal/table.ts';
 import {
   note,
@@ -63,7 +64,8 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
     .option('--memory-share <share>', 'share of the other reads that mappers answer from memory', part, 0.2)
     .option('--decode-ms <n>', 'CPU time to decode an image (default: measured)', positive)
     .option('--json', `${ONE_JSON_DOCUMENT}: {"demand","measured","sources","plan"}`)
-    .action(async (options: Options) => {
+    .action(async (options: Options, command: Command) => {
+      refuseOthers(command, options);
       if (options.images) {
         await printImagesPlan(terminal, imageOptionsOf(options));
         return;
@@ -85,6 +87,25 @@ export function addCapacityCommand(program: Command, terminal: Terminal): void {
       for (const [name, { value, source }] of Object.entries(sources))
         note(terminal, `  ${name}: ${value === null ? 'unknown' : formatFigure(value)} (${source})`);
     });
+}
+
+/** Options that mean something to one of both plans only. */
+const OF_LINKS = ['linksPerYear', 'cacheShare', 'shards', 'shardTb', 'redisShards', 'keysDbs', 'keyLength'];
+const OF_IMAGES =
+  'users postingShare imageMb thumbnailShare frontShare frontKeeps memoryShare decodeMs'.split(' ');
+
+/** The plan would be one for another demand than was given. @throws UsageError */
+function refuseOthers(command: Command, { images }: Pick<Options, 'images'>): void {
+  const others = images ? OF_LINKS : OF_IMAGES;
+  const given = command.options.find(
+    (option) =>
+      others.includes(option.attributeName()) &&
+      command.getOptionValueSource(option.attributeName()) === 'cli',
+  );
+  if (given === undefined) return;
+  throw new UsageError(
+    images ? `${given.long} means nothing with --images` : `${given.long} is for --images: give that too`,
+  );
 }
 
 function demandOf(options: Options): Demand {

@@ -5,6 +5,8 @@ import {
   type ImageDemand,
   type MeasuredImages,
 } from '../../scripts/operator/capacity-images-plan.ts';
+import { decodingFigure } from '../../scripts/operator/capacity-measured.ts';
+import type { RecordedRun } from '../../scripts/figures/bench-record.ts';
 import { runKeymill } from './run-keymill.ts';
 
 const DEMAND: Demand = {
@@ -143,6 +145,41 @@ describe('capacity: the arithmetic of images', () => {
   });
 });
 
+describe('capacity: the CPU time of a decoding', () => {
+  const run: RecordedRun = {
+    date: '2026-11-29T18:09:24.007Z',
+    commit: '',
+    command: '',
+    machine: '',
+    name: 'image-decoding',
+    value: 4,
+    unit: 'ms',
+    baseline: '',
+    baselineValue: 2,
+    ratio: 2,
+    interval: [2, 2],
+    control: 1,
+    better: 'lower',
+    goal: null,
+    passed: true,
+    judged: 'ratio',
+    details: { decoded: 400, decodedSeconds: 10, msEachSecond: { beside: { decoderRanMs: 600 } } },
+  };
+
+  it('is what the decoder ran in a second, ÷ the pictures of a second', () => {
+    // 600 ms ÷ 40
+    expect(decodingFigure({ rows: { 'image-decoding': [run] } })).to.deep.equal({
+      value: 15,
+      source: 'bench image-decoding, 2026-11-29',
+    });
+  });
+
+  it('is unknown where no bench has measured it', () => {
+    expect(decodingFigure({ rows: {} }).value).to.equal(null);
+    expect(decodingFigure({ rows: { 'image-decoding': [{ ...run, details: {} }] } }).value).to.equal(null);
+  });
+});
+
 describe('keymill capacity', () => {
   const nowhere = { KEYMILL_RUN_DIR: '/nonexistent/keymill' };
 
@@ -179,7 +216,8 @@ describe('keymill capacity', () => {
       .and.include('1,157/s on average')
       .and.include('21.9 PB of images');
     expect(stderr).to.include('100,000,000 users; 20 % of them post an image on a day, of 1 MB');
-    expect(stderr).to.match(/decodeMs: (unknown|\d)/);
+    expect(stdout).to.match(/decoders +\d+ cores/);
+    expect(stderr).to.match(/decodeMs: [\d.]+ \(bench image-decoding, /);
     const json = await runKeymill(['capacity', '--images', '--decode-ms', '20', '--json'], nowhere);
     const { sources, plan } = JSON.parse(json.stdout) as {
       sources: Record<string, string>;
@@ -188,6 +226,16 @@ describe('keymill capacity', () => {
     expect(sources).to.include({ decodeMs: 'as given' });
     expect(plan.decoderCores).to.equal(28);
   });
+
+  for (const [args, reason] of [
+    [['--users', '5'], '--users is for --images'],
+    [['--images', '--links-per-year', '5'], '--links-per-year means nothing with --images'],
+  ] as const)
+    it(`refuses ${args.join(' ')}, which would compute another plan`, async () => {
+      const { exitCode, stdout, stderr } = await runKeymill(['capacity', ...args], nowhere);
+      expect({ exitCode, stdout }).to.deep.equal({ exitCode: 2, stdout: '' });
+      expect(stderr).to.include(reason);
+    });
 
   for (const [option, value] of [
     ['--front-share', '1.5'],

@@ -7,6 +7,8 @@ import type { TestMapper } from '../world.ts';
 import { useImages } from './use-images.ts';
 
 const TOKEN = 'a-token-of-a-test_0123456789';
+/** Of the mapper that refreshes. The other one has the default. */
+const MAX_AGE_S = 1;
 
 describe('an image that goes, on all mappers and in the cache in front of them', function () {
   this.timeout(60_000);
@@ -22,7 +24,7 @@ describe('an image that goes, on all mappers and in the cache in front of them',
     cache = await startFrontCache(new URL(images.mapper.url).host, TOKEN);
     refreshing = await images.world.start({
       ...images.settings,
-      images: { ...DEFAULT_IMAGES, frontCaches: [cache.url], frontCacheToken: TOKEN },
+      images: { ...DEFAULT_IMAGES, maxAgeS: MAX_AGE_S, frontCaches: [cache.url], frontCacheToken: TOKEN },
     });
     api = new ApiClient(() => refreshing.url);
     cookie = await images.people.session(await images.people.person());
@@ -109,6 +111,18 @@ describe('an image that goes, on all mappers and in the cache in front of them',
     const answer = await api.call('PATCH', `/urls/${key}`, { cookie, body: { title: 'new' } });
     expect(answer.status, answer.text).to.equal(200);
     expect(await see(cache.url, `/images/${key}`)).to.include({ status: 200, from: 'HIT' });
+  });
+
+  it('is kept from search engines when its max-age is over, also while people ask for it', async () => {
+    await using brief = await startFrontCache(new URL(refreshing.url).host, TOKEN);
+    const { key } = await images.makeImage(cookie);
+    const askedAs = async (): Promise<string | null> =>
+      (await fetch(`${brief.url}/images/${key}`)).headers.get('x-robots-tag');
+    expect(await askedAs()).to.equal(null);
+    await api.call('PATCH', `/urls/${key}`, { cookie, body: { noindex: true } });
+    await until('the header', async () => (await askedAs()) === 'noindex');
+    await api.call('PATCH', `/urls/${key}`, { cookie, body: { noindex: false } });
+    await until('its end', async () => (await askedAs()) === null);
   });
 
   it('answers ranges and conditions in the cache as a mapper does', async () => {

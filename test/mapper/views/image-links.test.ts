@@ -117,9 +117,15 @@ describe('the links of pictures', () => {
       expect(headers['cache-control']).to.match(/^public, max-age=(9|10)$/);
     });
 
-    it('says noindex where its owner has said it', async () => {
-      const { headers } = await askBytes(server.pathOf(server.put({ rules: { noindex: true } })));
+    it('says noindex where its owner has said it, with another entity tag', async () => {
+      const image = server.put({ rules: { noindex: true } });
+      const { headers } = await askBytes(server.pathOf(image));
       expect(headers['x-robots-tag']).to.equal('noindex');
+      const before = `"${image.facts.sha256.slice(0, 32)}"`;
+      const again = await askBytes(server.pathOf(image), { 'if-none-match': before });
+      expect([again.status, again.headers['x-robots-tag']]).to.deep.equal([200, 'noindex']);
+      const { etag = '' } = headers;
+      expect((await askBytes(server.pathOf(image), { 'if-none-match': etag })).status).to.equal(304);
     });
   });
 
