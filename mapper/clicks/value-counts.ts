@@ -76,7 +76,8 @@ export class ValueCounts {
   }
 
   #add(label: Label): number {
-    const place = this.#labels.push({ ...label, value: flat(label.value) }) - 1;
+    const own = label.isView ? labelOf(label.dimension, flat(label.value)) : label;
+    const place = this.#labels.push(own) - 1;
     this.#hashes.push(label.hash);
     this.#counts.push(0, 0);
     this.#sizes[DIMENSIONS[label.dimension]] = this.#sizeOf(label) + 1;
