@@ -48,7 +48,7 @@ export class ClickReader {
       headStart,
     );
     const { agent, digest } = this.#agents.of(userAgent);
-    const { isBot, labels } = agent;
+    const { isBot, browser, os, device } = agent;
     if (doNotTrack === '1' || privacy === '1') return { isBot, labels: [], visitor: undefined };
     const address = sender === undefined ? undefined : clientOf(sender, forwardedFor);
     const isCounted = address !== undefined && !isBot;
@@ -58,7 +58,9 @@ export class ClickReader {
         this.#referrers.of(referer),
         this.#country(sender?.isProxy === true ? country : undefined, address),
         this.#languages.of(language),
-        ...labels,
+        browser,
+        os,
+        device,
       ],
       visitor: isCounted ? hashOf(dayOf(Math.floor(atMs / HOUR_MS))).of(digest, address) : undefined,
     };

@@ -1,7 +1,7 @@
 import { parse as parseAgent } from 'bowser';
 import { isbot } from 'isbot';
 import { NO_VALUE } from '../../db/clicks/dimensions.ts';
-import { labelOf, type ClickDimension, type Label } from '../clicks/resolved-click.ts';
+import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { RecentTexts } from './recent-texts.ts';
 import { TextWords } from './text-words.ts';
@@ -10,8 +10,9 @@ import type { Bits64 } from './visitor-hash.ts';
 /** What a program says about itself in `User-Agent`. */
 export interface Agent {
   readonly isBot: boolean;
-  /** Browser, system and device. */
-  readonly labels: readonly Label[];
+  readonly browser: Label;
+  readonly os: Label;
+  readonly device: Label;
 }
 
 const MAX_AGENTS = 4_096;
@@ -99,18 +100,26 @@ function isOfVersion(code: number): boolean {
 }
 
 /** Browsers always say what they are. */
-const NOBODY: SeenAgent = { agent: { isBot: true, labels: labelsOf({}) }, digest: { high: 0, low: 0 } };
+const NOBODY: SeenAgent = { agent: { isBot: true, ...labelsOf({}) }, digest: { high: 0, low: 0 } };
 
 function readAgent(text: string): Agent {
   const { browser, os, platform } = parseAgent(text);
   return {
     isBot: isbot(text),
-    labels: labelsOf({ browser: browser.name, os: os.name, device: platform.type }),
+    ...labelsOf({ browser: browser.name, os: os.name, device: platform.type }),
   };
 }
 
-type AgentNames = Partial<Record<Extract<ClickDimension, 'browser' | 'os' | 'device'>, string | undefined>>;
+type AgentNames = Partial<Record<'browser' | 'os' | 'device', string | undefined>>;
 
-function labelsOf({ browser = NO_VALUE, os = NO_VALUE, device = NO_VALUE }: AgentNames): readonly Label[] {
-  return [labelOf('browser', browser), labelOf('os', os), labelOf('device', device)];
+function labelsOf({
+  browser = NO_VALUE,
+  os = NO_VALUE,
+  device = NO_VALUE,
+}: AgentNames): Omit<Agent, 'isBot'> {
+  return {
+    browser: labelOf('browser', browser),
+    os: labelOf('os', os),
+    device: labelOf('device', device),
+  };
 }
