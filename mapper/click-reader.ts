@@ -45,7 +45,7 @@ export async function openClickReader({
     countryHeader: countryHeader?.toLowerCase(),
     countryAt,
     clientOf: (sender, forwardedFor) => limits.addressOf(sender, forwardedFor),
-    saltOf: (day) => salts.of(day),
+    hashOf: (day) => salts.of(day),
   });
   const stopping = new AbortController();
   const refreshing = pollEvery(REFRESH_MS, stopping.signal, async () => salts.refresh());

@@ -8,8 +8,8 @@ import type { ClickFlush, Counts, LinkClicks } from './click-flush.ts';
 import { compareAscii, toStatements } from './flush-statements.ts';
 import { LinkOwners } from './link-owners.ts';
 import { toOwnerClicks, type OwnedClicks } from './owner-clicks.ts';
-import { withStoredVisitors } from './stored-sketches.ts';
-import { LINK, OWNER, type SubjectClicks, type SubjectKind } from './subject.ts';
+import { StoredSketches } from './stored-sketches.ts';
+import { LINK, OWNER } from './subject.ts';
 import { ValueBounds } from './value-bounds.ts';
 
 /** The clicks of one link on one day. */
@@ -67,12 +67,17 @@ class MysqlClicksDb implements ClicksDb {
   readonly #db: Mysql;
   readonly #furtherFor: (owned: readonly OwnedClicks[]) => readonly string[];
   readonly #owners: LinkOwners;
+  readonly #ofLinks: StoredSketches;
+  readonly #ofOwners: StoredSketches;
   readonly #bounds = new ValueBounds();
 
   constructor(db: Mysql, furtherFor: (owned: readonly OwnedClicks[]) => readonly string[]) {
     this.#db = db;
     this.#furtherFor = furtherFor;
     this.#owners = new LinkOwners(db, monotonicMs);
+    const clocks = { now: monotonicMs, wallClock: Date.now };
+    this.#ofLinks = new StoredSketches({ db, kind: LINK, ...clocks });
+    this.#ofOwners = new StoredSketches({ db, kind: OWNER, ...clocks });
   }
 
   get name(): string {
@@ -81,9 +86,10 @@ class MysqlClicksDb implements ClicksDb {
 
   async add(flush: ClickFlush): Promise<'added' | 'repeated'> {
     if (flush.links.length === 0) return 'added';
-    const statements = await this.#toStatements(flush);
+    const { statements, stored } = await this.#toStatements(flush);
     try {
       await repeatAfterDeadlock(async () => this.#db.transact(statements, [], { timeoutMs: TIMEOUT_MS }));
+      stored();
       return 'added';
     } catch (error) {
       if (isOld(error)) return 'repeated';
@@ -92,7 +98,7 @@ class MysqlClicksDb implements ClicksDb {
   }
 
   /** Finds the owners, and what the sketches of visitors have already. */
-  async #toStatements(flush: ClickFlush): Promise<string[]> {
+  async #toStatements(flush: ClickFlush): Promise<{ statements: string[]; stored: () => void }> {
     const { source } = flush;
     const links = inKeyOrder(flush.links);
     const keys = links.map(({ key }) => key);
@@ -102,15 +108,19 @@ class MysqlClicksDb implements ClicksDb {
       return ownerId === undefined ? [] : [{ ownerId, link }];
     });
     const ofLinks = links.map(({ key, ...counted }) => ({ id: LINK.toId(key), ...counted }));
-    return toStatements(flush, {
-      links: await this.#withStored(LINK, ofLinks, source),
-      owners: await this.#withStored(OWNER, toOwnerClicks(owned, this.#bounds), source),
+    const ofOwners = toOwnerClicks(owned, this.#bounds);
+    const wholeLinks = await this.#ofLinks.complete(ofLinks, source, TIMEOUT_MS);
+    const wholeOwners = await this.#ofOwners.complete(ofOwners, source, TIMEOUT_MS);
+    const statements = toStatements(flush, {
+      links: wholeLinks.subjects,
+      owners: wholeOwners.subjects,
       further: this.#furtherFor(owned),
     });
-  }
-
-  async #withStored(kind: SubjectKind, subjects: SubjectClicks[], source: string): Promise<SubjectClicks[]> {
-    return withStoredVisitors(this.#db, kind, { subjects, source, timeoutMs: TIMEOUT_MS });
+    const stored = (): void => {
+      wholeLinks.stored();
+      wholeOwners.stored();
+    };
+    return { statements, stored };
   }
 
   async of(key: string): Promise<{ total: number; days: DayCounts[] }> {

@@ -89,7 +89,8 @@ function valuesInOrder(values: SubjectClicks['values']): SubjectClicks['values']
 }
 
 function compareValues(a: SubjectValue, b: SubjectValue): number {
-  return DIMENSIONS[a.dimension] - DIMENSIONS[b.dimension] || a.day - b.day || compareAscii(a.value, b.value);
+  if (a.dimension !== b.dimension) return DIMENSIONS[a.dimension] - DIMENSIONS[b.dimension];
+  return a.day - b.day || compareAscii(a.value, b.value);
 }
 
 /** Nearly always it is one hour. */

@@ -41,9 +41,17 @@ export class Sketch {
     this.#raise(high >>> (32 - INDEX_BITS), Math.min(zeros + 1, MAX_RANK));
   }
 
-  /** Counts all visitors of another sketch too. */
-  merge(other: Sketch): void {
-    other.#forEach((register, rank) => this.#raise(register, rank));
+  /** Counts all visitors of another sketch too. @returns whether that changes anything */
+  merge(other: Sketch): boolean {
+    if (this.isEmpty && other.#entries !== undefined) {
+      this.#entries = [...other.#entries];
+      return !other.isEmpty;
+    }
+    let isChanged = false;
+    other.#forEach((register, rank) => {
+      if (this.#raise(register, rank)) isChanged = true;
+    });
+    return isChanged;
   }
 
   /** How many distinct visitors were counted, about. */
@@ -69,23 +77,28 @@ export class Sketch {
     return bytes;
   }
 
-  #raise(register: number, rank: number): void {
+  /** @returns whether it was lower */
+  #raise(register: number, rank: number): boolean {
     const registers = this.#registers;
-    if (registers === undefined) this.#raiseEntry(register, rank);
-    else if ((registers[register] as number) < rank) registers[register] = rank;
+    if (registers === undefined) return this.#raiseEntry(register, rank);
+    if ((registers[register] as number) >= rank) return false;
+    registers[register] = rank;
+    return true;
   }
 
-  #raiseEntry(register: number, rank: number): void {
+  #raiseEntry(register: number, rank: number): boolean {
     const entries = this.#entries as number[];
     const entry = (register << RANK_BITS) | rank;
     const at = placeOf(entries, register << RANK_BITS);
     const before = entries[at];
     if (before !== undefined && before >> RANK_BITS === register) {
-      if (before < entry) entries[at] = entry;
-    } else {
-      entries.splice(at, 0, entry);
-      if (entries.length > MAX_ENTRIES) this.#spread();
+      if (before >= entry) return false;
+      entries[at] = entry;
+      return true;
     }
+    entries.splice(at, 0, entry);
+    if (entries.length > MAX_ENTRIES) this.#spread();
+    return true;
   }
 
   #spread(): void {

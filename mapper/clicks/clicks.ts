@@ -5,7 +5,7 @@ import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
 import type { ClickLedger } from './click-ledger.ts';
 import { ClickResolver } from './click-resolver.ts';
-import { ClickRing, type ClickSender } from './click-ring.ts';
+import { ClickRing, type ClickSender, type RawClick } from './click-ring.ts';
 import { LinkCounts } from './link-counts.ts';
 import { UNRESOLVED, type ClickListener, type ResolveClick, type Resolved } from './resolved-click.ts';
 
@@ -80,7 +80,7 @@ export class ClickCounter implements Clicks {
     this.#resolver = new ClickResolver({
       ring: this.#ring,
       resolve: options.resolve ?? (() => UNRESOLVED),
-      onResolved: ({ key, atMs }, resolved) => this.#add(key, atMs, resolved),
+      onResolved: (clicks, resolved) => this.#addAll(clicks, resolved),
     });
     this.#running = pollEvery(options.flushMs, this.#stopping.signal, async () => this.#beginFlush());
   }
@@ -126,12 +126,30 @@ export class ClickCounter implements Clicks {
     return this.size;
   }
 
-  #add(key: string, atMs: number, resolved: Resolved): void {
-    const link = this.#linkOf(key, hourOf(atMs));
-    if (link === undefined) return;
-    const before = link.size;
-    link.count(resolved, this.#valuesHeld < MAX_VALUES_HELD);
-    this.#valuesHeld += link.size - before;
+  #addAll(clicks: readonly RawClick[], resolved: readonly Resolved[]): void {
+    for (let from = 0; from < clicks.length;) from = this.#addHour(clicks, resolved, from);
+  }
+
+  /**
+   * Adds clicks from one place on, as long as they are of the same hour: to find a link for another hour
+   * turns it to that hour.
+   * @returns the place behind them
+   */
+  #addHour(clicks: readonly RawClick[], resolved: readonly Resolved[], from: number): number {
+    const hour = hourOf(clicks[from]?.atMs ?? 0);
+    const links: (LinkCounts | undefined)[] = [];
+    for (let at = from; at < clicks.length; at += 1) {
+      const { key, atMs } = clicks[at] as RawClick;
+      if (hourOf(atMs) !== hour) break;
+      links.push(this.#linkOf(key, hour));
+    }
+    for (const [index, link] of links.entries()) {
+      if (link === undefined) continue;
+      const before = link.size;
+      link.count(resolved[from + index] as Resolved, this.#valuesHeld < MAX_VALUES_HELD);
+      this.#valuesHeld += link.size - before;
+    }
+    return from + links.length;
   }
 
   /** Where a click of this hour is counted. Undefined: there are too many keys, and it is dropped. */

@@ -11,27 +11,35 @@ export const CLICK_DIMENSIONS = (Object.keys(DIMENSIONS) as Dimension[]).filter(
 /** A value of a dimension. The same one may have several labels. */
 export interface Label {
   readonly dimension: ClickDimension;
-  /**
-   * ASCII, at most 255 characters. It may be a view of the whole text of its request, so only a copy of it
-   * may be stored.
-   */
+  /** ASCII, at most 255 characters. */
   readonly value: string;
   /** 32 bits, by which a table finds it. A table of texts would have V8 keep each text that it looks for. */
   readonly hash: number;
+  /** Whether the value is a view of the whole text of its request, so that only a copy may be stored. */
+  readonly isView: boolean;
 }
 
-/** @param value ASCII, at most 255 characters */
+/** @param value ASCII, at most 255 characters, and no view of another text */
 export function labelOf(dimension: ClickDimension, value: string): Label {
+  return { dimension, value, hash: labelHash(dimension, value, 0, value.length), isView: false };
+}
+
+/** The hash of a label whose value stands in `text` between these places. */
+export function labelHash(dimension: ClickDimension, text: string, from: number, to: number): number {
   let hash: number = DIMENSIONS[dimension];
-  for (let i = 0; i < value.length; i += 1) hash = Math.imul(hash ^ value.charCodeAt(i), ODD);
-  return { dimension, value, hash };
+  for (let i = from; i < to; i += 1) hash = Math.imul(hash ^ text.charCodeAt(i), ODD);
+  return hash;
 }
 
 /** 2^32 divided by the golden ratio: it spreads what is multiplied by it. */
 const ODD = 0x9e3779b1;
 
+/** The same value mostly has the same label, which is not looked into. */
 export function isSame(one: Label, other: Label): boolean {
-  return one.hash === other.hash && one.dimension === other.dimension && one.value === other.value;
+  return (
+    one === other ||
+    (one.hash === other.hash && one.dimension === other.dimension && one.value === other.value)
+  );
 }
 
 /** Whether it says anything: what nothing is known of is not counted, because it is all that is left. */

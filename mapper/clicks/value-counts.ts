@@ -56,15 +56,19 @@ export class ValueCounts {
 
   /** Negative: it has no place. */
   #find(label: Label): number {
+    const labels = this.#labels;
+    const first = Math.min(labels.length, MAX_UNINDEXED);
+    // What comes often is mostly the same label, and each of several links has a pointer to it.
+    if (!label.isView)
+      for (let place = 0; place < first; place += 1) if (labels[place] === label) return place;
     const hashes = this.#hashes;
-    const first = Math.min(hashes.length, MAX_UNINDEXED);
     for (let place = 0; place < first; place += 1)
-      if (hashes[place] === label.hash && isSame(this.#labels[place] as Label, label)) return place;
+      if (hashes[place] === label.hash && isSame(labels[place] as Label, label)) return place;
     if (this.#places === undefined) return -1;
     for (let { hash } = label; ; hash += 1) {
       const place = this.#places.get(hash);
       if (place === undefined) return -1;
-      if (isSame(this.#labels[place] as Label, label)) return place;
+      if (isSame(labels[place] as Label, label)) return place;
     }
   }
 
@@ -76,7 +80,8 @@ export class ValueCounts {
   }
 
   #add(label: Label): number {
-    const place = this.#labels.push({ ...label, value: flat(label.value) }) - 1;
+    const own = label.isView ? labelOf(label.dimension, flat(label.value)) : label;
+    const place = this.#labels.push(own) - 1;
     this.#hashes.push(label.hash);
     this.#counts.push(0, 0);
     this.#sizes[DIMENSIONS[label.dimension]] = this.#sizeOf(label) + 1;

@@ -9,7 +9,7 @@ import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { Languages } from './languages.ts';
 import { Referrers } from './referrers.ts';
 import { UserAgents } from './user-agents.ts';
-import { visitorOf } from './visitor-hash.ts';
+import type { VisitorHash } from './visitor-hash.ts';
 
 export interface ClickReaderOptions {
   /** In lower case: where proxies of ours say the country of a visitor. Undefined: they do not. */
@@ -19,7 +19,7 @@ export interface ClickReaderOptions {
   /** The address for which a request counts. Undefined: not known. */
   readonly clientOf: (sender: ClickSender, forwardedFor: string | undefined) => string | undefined;
   /** @param day full days since 1970 in UTC */
-  readonly saltOf: (day: number) => string;
+  readonly hashOf: (day: number) => VisitorHash;
 }
 
 /** There are fewer. */
@@ -42,12 +42,13 @@ export class ClickReader {
 
   /** Never throws. */
   resolve({ atMs, head, headStart, sender }: RawClick): Resolved {
-    const { clientOf, saltOf } = this.#options;
-    const [userAgent = '', referer, language, doNotTrack, privacy, forwardedFor, country] = this.#heads.read(
+    const { clientOf, hashOf } = this.#options;
+    const [userAgent, referer, language, doNotTrack, privacy, forwardedFor, country] = this.#heads.read(
       head,
       headStart,
     );
-    const { isBot, labels } = this.#agents.of(userAgent);
+    const { agent, digest } = this.#agents.of(userAgent);
+    const { isBot, browser, os, device } = agent;
     if (doNotTrack === '1' || privacy === '1') return { isBot, labels: [], visitor: undefined };
     const address = sender === undefined ? undefined : clientOf(sender, forwardedFor);
     const isCounted = address !== undefined && !isBot;
@@ -57,11 +58,11 @@ export class ClickReader {
         this.#referrers.of(referer),
         this.#country(sender?.isProxy === true ? country : undefined, address),
         this.#languages.of(language),
-        ...labels,
+        browser,
+        os,
+        device,
       ],
-      visitor: isCounted
-        ? visitorOf(saltOf(dayOf(Math.floor(atMs / HOUR_MS))), address, userAgent)
-        : undefined,
+      visitor: isCounted ? hashOf(dayOf(Math.floor(atMs / HOUR_MS))).of(digest, address) : undefined,
     };
   }
 

@@ -3,6 +3,7 @@ import { flat } from '../../runtime/flat-text.ts';
 import { labelOf, type Label } from '../clicks/resolved-click.ts';
 import { parseLanguages } from '../following/language.ts';
 import { BoundedCache } from '../../runtime/bounded-cache.ts';
+import { RecentTexts } from './recent-texts.ts';
 
 const MAX_HEADERS = 2_048;
 const MAX_CHARACTERS = 256;
@@ -11,16 +12,23 @@ const MAX_CHARACTERS = 256;
  * Which language visitors want most: `de`, not `de-AT`, because all that is written behind it makes it rarer.
  */
 export class Languages {
+  readonly #recent = new RecentTexts<Label>(MAX_HEADERS);
   readonly #labels = new BoundedCache<Label>(MAX_HEADERS);
 
   /** @param header `Accept-Language`; undefined: there is none */
   of(header: string | undefined): Label {
     if (header === undefined || header.length > MAX_CHARACTERS) return NONE;
-    const known = this.#labels.get(header);
-    if (known !== undefined) return known;
+    const recent = this.#recent.find(header);
+    if (recent !== undefined) return recent;
+    const label = this.#labels.get(header) ?? this.#read(header);
+    this.#recent.add(header, label);
+    return label;
+  }
+
+  #read(header: string): Label {
     const [best] = parseLanguages(header);
     const [language = NO_VALUE] = best === undefined || best.weight === 0 ? [] : best.range.split('-');
-    const label = labelOf('language', language);
+    const label = labelOf('language', flat(language));
     this.#labels.set(flat(header), label);
     return label;
   }

@@ -1,5 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
+import { VisitorHash } from './visitor-hash.ts';
 
 export interface SaltsOptions {
   /**
@@ -18,9 +19,11 @@ const DAY_MS = 86_400_000;
 const AHEAD_MS = 3_600_000;
 
 interface Salt {
-  readonly text: string;
+  readonly hash: VisitorHash;
   readonly isShared: boolean;
 }
+
+const SALT_BYTES = 32;
 
 /**
  * The salts under which visitors are counted. Until the users database has said the salt of a day, this
@@ -35,13 +38,13 @@ export class Salts {
     this.#options = options;
   }
 
-  /** 64 characters. @param day full days since 1970 in UTC */
-  of(day: number): string {
+  /** Hashes visitors under the salt of a day. @param day full days since 1970 in UTC */
+  of(day: number): VisitorHash {
     const known = this.#salts.get(day);
-    if (known !== undefined) return known.text;
-    const text = randomBytes(32).toString('hex');
-    this.#salts.set(day, { text, isShared: false });
-    return text;
+    if (known !== undefined) return known.hash;
+    const hash = new VisitorHash(randomBytes(SALT_BYTES));
+    this.#salts.set(day, { hash, isShared: false });
+    return hash;
   }
 
   /** Asks for the salts of today and, before midnight, of tomorrow; forgets old ones. Never rejects. */
@@ -54,8 +57,8 @@ export class Salts {
     try {
       for (const day of new Set([today, Math.floor((nowMs + AHEAD_MS) / DAY_MS)])) {
         if (this.#salts.get(day)?.isShared === true) continue;
-        const salt = await share(new Date(day * DAY_MS).toISOString().slice(0, 10), randomBytes(32));
-        this.#salts.set(day, { text: salt.toString('hex'), isShared: true });
+        const salt = await share(new Date(day * DAY_MS).toISOString().slice(0, 10), randomBytes(SALT_BYTES));
+        this.#salts.set(day, { hash: new VisitorHash(salt), isShared: true });
       }
     } catch (error) {
       log.debug({ error }, 'salt of visitors: not shared yet; the next attempt follows');

@@ -33,12 +33,15 @@ export function headerIn(text: string, start: number, name: string): string | un
 /** Reads several header fields in one pass over a head, as {@link headerIn} would give each of them. */
 export class HeadReader {
   readonly #names: readonly string[];
+  /** What is read where there is none of them. */
+  readonly #none: readonly undefined[];
   /** By the code of a first letter: where the names that begin with it stand. Most lines end here. */
   readonly #places: readonly (readonly number[] | undefined)[];
 
   /** @param names different ones, in lower case */
   constructor(names: readonly string[]) {
     this.#names = names;
+    this.#none = names.map(() => undefined);
     const places = new Map<number, number[]>();
     for (const [place, name] of names.entries()) {
       const first = name.charCodeAt(0);
@@ -49,7 +52,7 @@ export class HeadReader {
 
   /** @returns the values in the order of the names; views of the text, so only copies may be stored */
   read(text: string, start: number): (string | undefined)[] {
-    const values = this.#names.map((): string | undefined => undefined);
+    const values: (string | undefined)[] = this.#none.slice();
     let at = text.indexOf(LINE_BREAK, start) + LINE_BREAK.length;
     for (;;) {
       const end = text.indexOf(LINE_BREAK, at);

@@ -3,7 +3,7 @@ import type { LinkClicks } from '../../db/clicks/click-flush.ts';
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
-import { withStoredVisitors } from '../../db/clicks/stored-sketches.ts';
+import { StoredSketches } from '../../db/clicks/stored-sketches.ts';
 import { LINK } from '../../db/clicks/subject.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
 import { withinOneDay } from '../one-day.ts';
@@ -115,21 +115,68 @@ describe('a flush of clicks', () => {
     }
   });
 
-  it('writes no row for visitors who are all stored already', async () => {
-    const day = dayAt(DAY);
-    const seenBy = (...visitors: number[]): LinkClicks =>
+  describe('of visitors', () => {
+    const today = dayAt(DAY);
+    let nowMs: number;
+    let sketches: StoredSketches;
+
+    beforeEach(() => {
+      nowMs = 0;
+      const wallClock = (): number => Date.parse(`${DAY}T12:00Z`);
+      sketches = new StoredSketches({ db: sql, kind: LINK, now: () => nowMs, wallClock });
+    });
+
+    const seenBy = (day: number, ...visitors: number[]): LinkClicks =>
       clicksOf('seen', { visitors: [{ day, sketch: sketchOf(...visitors) }] });
-    const toWrite = async (...visitors: number[]): Promise<number[]> => {
-      const subjects = [{ id: LINK.toId('seen'), ...seenBy(...visitors) }];
-      const [subject] = await withStoredVisitors(sql, LINK, { subjects, source: 'a', timeoutMs: 5_000 });
-      return (subject?.visitors ?? []).map(({ sketch }) => sketch.estimate());
-    };
-    expect(await toWrite(1, 2)).to.deep.equal([2]);
-    await db.add({ source: 'a', seq: 1, links: [seenBy(1, 2)] });
-    expect(await toWrite(2)).to.deep.equal([]);
-    expect(await toWrite(2, 3)).to.deep.equal([3]);
-    await db.add({ source: 'a', seq: 2, links: [seenBy(2)] });
-    expect(await toWrite(1, 2)).to.deep.equal([]);
+
+    /** What is written of a flush that is stored, or else fails: how many visitors the row has then. */
+    async function toWrite(
+      visitors: readonly number[],
+      { isStored = true, day = today } = {},
+    ): Promise<number[]> {
+      const subjects = [{ id: LINK.toId('seen'), ...seenBy(day, ...visitors) }];
+      const whole = await sketches.complete(subjects, 'a', 5_000);
+      if (isStored) whole.stored();
+      return whole.subjects.flatMap((subject) => subject.visitors.map(({ sketch }) => sketch.estimate()));
+    }
+
+    /** Another process of ours would see this row. */
+    async function replaceStored(...visitors: number[]): Promise<void> {
+      await sql.execute('DELETE FROM click_visitors');
+      await db.add({ source: 'a', seq: (seq += 1), links: [seenBy(today, ...visitors)] });
+    }
+    let seq = 0;
+
+    it('writes no row when all are stored already, as its source has read or written before', async () => {
+      await replaceStored(1, 2);
+      expect(await toWrite([2])).to.deep.equal([]);
+      expect(await toWrite([2, 3])).to.deep.equal([3]);
+      expect(await toWrite([1, 3])).to.deep.equal([]);
+      expect(await toWrite([4])).to.deep.equal([4]);
+    });
+
+    it('reads again what was not stored for certain', async () => {
+      expect(await toWrite([1, 2])).to.deep.equal([2]);
+      expect(await toWrite([3], { isStored: false })).to.deep.equal([3]);
+      expect(await toWrite([3], { isStored: false }), 'the row is still absent').to.deep.equal([1]);
+      await replaceStored(1, 2);
+      expect(await toWrite([3])).to.deep.equal([3]);
+    });
+
+    it('reads again after a while, and days that may be closed always', async () => {
+      expect(await toWrite([1, 2])).to.deep.equal([2]);
+      nowMs += 29_999;
+      expect(await toWrite([3])).to.deep.equal([3]);
+      nowMs += 1;
+      expect(await toWrite([3]), 'no row').to.deep.equal([1]);
+      for (const [day, second] of [
+        [today - 1, [2]],
+        [today - 2, [1]],
+      ] as const) {
+        expect(await toWrite([1], { day })).to.deep.equal([1]);
+        expect(await toWrite([2], { day })).to.deep.equal(second);
+      }
+    });
   });
 
   it('bounds the values of an owner and day, but not his links', async () => {

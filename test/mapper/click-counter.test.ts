@@ -149,6 +149,31 @@ describe('a click counter', () => {
     expect((await db.of('midnight')).days.map(({ day }) => day)).to.deep.equal(['2026-11-23', '2026-11-24']);
   });
 
+  it('counts clicks that are read together for the days on which they came', async () => {
+    const counter = openCounter(100, 60_000, {
+      resolve: () => ({ isBot: false, labels: [], visitor: undefined }),
+    });
+    for (const [key, atMs] of [
+      ['one', MIDNIGHT - 1],
+      ['other', MIDNIGHT - 1],
+      ['one', MIDNIGHT - 1],
+      ['one', MIDNIGHT],
+      ['other', MIDNIGHT - 1],
+      ['one', MIDNIGHT],
+    ] as const) {
+      now = atMs;
+      counter.count(key, REQUEST);
+    }
+    expect(await counter.close()).to.equal(0);
+    const daysOf = async (key: string): Promise<unknown> =>
+      (await db.of(key)).days.map(({ day, humans }) => [day, humans]);
+    expect(await daysOf('one')).to.deep.equal([
+      ['2026-11-23', 2],
+      ['2026-11-24', 2],
+    ]);
+    expect(await daysOf('other')).to.deep.equal([['2026-11-23', 2]]);
+  });
+
   it('counts clicks without their headers when too many wait, and says how many', async () => {
     let unresolved = 0;
     const heard: string[] = [];

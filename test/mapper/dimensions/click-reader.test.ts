@@ -2,11 +2,17 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import { HOUR_MS } from '../../../db/clicks/click-flush.ts';
 import type { RawClick } from '../../../mapper/clicks/click-ring.ts';
-import type { ClickDimension, Label, Resolved } from '../../../mapper/clicks/resolved-click.ts';
+import {
+  labelOf,
+  type ClickDimension,
+  type Label,
+  type Resolved,
+} from '../../../mapper/clicks/resolved-click.ts';
 import { ClickReader } from '../../../mapper/dimensions/click-reader.ts';
 import { Languages } from '../../../mapper/dimensions/languages.ts';
 import { Referrers } from '../../../mapper/dimensions/referrers.ts';
 import { UserAgents, writeWithoutMinors } from '../../../mapper/dimensions/user-agents.ts';
+import { VisitorHash } from '../../../mapper/dimensions/visitor-hash.ts';
 import { toRawHead } from '../../../mapper/http/raw-head.ts';
 
 type Headers = Readonly<Record<string, string>>;
@@ -98,6 +104,9 @@ const REFERRERS: readonly (readonly [referer: string | undefined, host: string])
   [`https://${'a.'.repeat(600)}example/`, ''],
 ];
 
+/** How a host is spelled usually. It tells how a referrer is read, see `Referrers`. */
+const USUAL = /^https?:\/\/((?:[a-z0-9-]+\.)+[a-z]+)(?:\/.*)?$/s;
+
 const LANGUAGES: readonly (readonly [header: string | undefined, language: string])[] = [
   [undefined, ''],
   ['de', 'de'],
@@ -118,18 +127,22 @@ describe('a user agent', () => {
     it(`is ${browser} on ${os}, ${device}: ${text.slice(0, 60)}`, () => {
       // The second time it is remembered.
       for (const each of [text, text]) {
-        const { isBot, labels } = agents.of(each);
-        expect(labels.map(({ value }) => value)).to.deep.equal([browser, os, device]);
-        expect(isBot).to.equal(false);
+        const { agent } = agents.of(each);
+        expect([agent.browser.value, agent.os.value, agent.device.value]).to.deep.equal([
+          browser,
+          os,
+          device,
+        ]);
+        expect(agent.isBot).to.equal(false);
       }
     });
 
   for (const text of BOTS)
-    it(`is a program: ${text.slice(0, 60)}`, () => expect(agents.of(text).isBot).to.equal(true));
+    it(`is a program: ${text.slice(0, 60)}`, () => expect(agents.of(text).agent.isBot).to.equal(true));
 
   it('is remembered together with those that differ only in small versions, and large ones differ', () => {
     const of = (version: string): unknown =>
-      agents.of(`Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/${version} Safari/537.36`);
+      agents.of(`Mozilla/5.0 (X11; Linux x86_64) AppleWebKit/537.36 Chrome/${version} Safari/537.36`).agent;
     expect(of('1.0.1.2')).to.equal(of('1.9'));
     expect(of('1.0.1.2')).to.not.equal(of('2.0'));
   });
@@ -156,13 +169,27 @@ describe('a user agent', () => {
     for (let i = 0; i < 10_000; i += 1) {
       const at = i % often.length;
       agents.of(`Mozilla/5.0 (X11; Linux x86_64) Chrome/126.0.${i}.0 Safari/537.36`);
-      expect(agents.of(often[at]).labels[0]?.value).to.equal(AGENTS[at]?.[1]);
+      expect(agents.of(often[at]).agent.browser.value).to.equal(AGENTS[at]?.[1]);
     }
+  });
+
+  it('has a digest of its own, also where it differs from others in a version or a letter only', () => {
+    const digests = new Set<string>();
+    for (let i = 0; i < 50_000; i += 1) {
+      const text = `Mozilla/5.0 (X11; Linux x86_64) Chrome/${100 + (i % 40)}.0.${i % 3_000}.${i} Safari/537.36`;
+      const { high, low } = agents.of(text).digest;
+      digests.add(`${high},${low}`);
+    }
+    expect(digests.size).to.equal(50_000);
+    const [one = '', other = ''] = AGENTS.map(([text]) => text);
+    expect(agents.of(one).digest).to.deep.equal(agents.of(one).digest);
+    expect(agents.of(one).digest).to.not.deep.equal(agents.of(other).digest);
+    expect(agents.of(`${one}\u00FF`).digest).to.not.deep.equal(agents.of(one).digest);
   });
 
   it('may be long, and have any bytes', () => {
     for (const text of ['x'.repeat(100_000), '\u00FF\u0001', '(((((', '1.'.repeat(5_000)])
-      expect(agents.of(text).labels).to.have.length(3);
+      expect(agents.of(text).agent.device.value).to.be.a('string');
   });
 });
 
@@ -172,6 +199,23 @@ describe('a referrer', () => {
       const referrers = new Referrers();
       for (const each of [referer, referer]) expect(referrers.of(each).value).to.equal(host);
     });
+
+  it('is its host where that is spelled as usual, whatever text it is, and often the same label', () => {
+    const referrers = new Referrers();
+    const texts = fc.string({ unit: fc.constantFrom('a', 'z', '0', '9', '-', '.', '/'), maxLength: 12 });
+    fc.assert(
+      fc.property(fc.constantFrom('http', 'https'), texts, (scheme, text) => {
+        const [, host] = USUAL.exec(`${scheme}://${text}`) ?? [];
+        if (host === undefined) return;
+        const { value, hash, dimension } = referrers.of(`${scheme}://${text}`);
+        expect({ value, hash, dimension }).to.deep.include({ value: host, dimension: 'referrer' });
+        expect(hash).to.equal(labelOf('referrer', host).hash);
+      }),
+      { numRuns: 3_000 },
+    );
+    const known = new Set(Array.from({ length: 100 }, () => referrers.of('https://often.example/path')));
+    expect([...known].filter(({ isView }) => !isView)).to.have.length(1);
+  });
 });
 
 describe('a language', () => {
@@ -188,9 +232,9 @@ describe('the headers of a click', () => {
     countryHeader: 'cf-ipcountry',
     countryAt: (address) => (address === '192.0.2.1' ? 'ch' : undefined),
     clientOf: ({ address, isProxy }, forwardedFor) => (isProxy ? forwardedFor : undefined) ?? address,
-    saltOf: (day) => {
+    hashOf: (day) => {
       asked.push(day);
-      return String(day).padStart(64, '0');
+      return new VisitorHash(Buffer.from(String(day).padStart(16, '0')));
     },
   });
 

@@ -38,19 +38,23 @@ describe('the salts of visitors', () => {
     return new Salts({ share, now: () => nowMs, log });
   }
 
+  /** One visitor under the salt of a day: another salt makes another one of him. */
+  function under(salts: Salts, day: number): string {
+    const { high, low } = salts.of(day).of({ high: 1, low: 2 }, '192.0.2.1');
+    return `${high},${low}`;
+  }
+
   it('are the same in all processes, whoever asks first, and others on each day', async () => {
     const all = [open(), open(), open()];
     await Promise.all(all.map(async (salts) => salts.refresh()));
-    const [first = ''] = all.map((salts) => salts.of(TODAY));
-    expect(first).to.match(/^[0-9a-f]{64}$/);
-    for (const salts of all) expect(salts.of(TODAY)).to.equal(first);
+    const [first = ''] = all.map((salts) => under(salts, TODAY));
+    for (const salts of all) expect(under(salts, TODAY)).to.equal(first);
     nowMs += DAY_MS;
     await Promise.all(all.map(async (salts) => salts.refresh()));
-    const [next = ''] = all.map((salts) => salts.of(TODAY + 1));
-    expect(next)
-      .to.match(/^[0-9a-f]{64}$/)
-      .and.not.equal(first);
-    for (const salts of all) expect([salts.of(TODAY), salts.of(TODAY + 1)]).to.deep.equal([first, next]);
+    const [next = ''] = all.map((salts) => under(salts, TODAY + 1));
+    expect(next).to.not.equal(first);
+    for (const salts of all)
+      expect([under(salts, TODAY), under(salts, TODAY + 1)]).to.deep.equal([first, next]);
   });
 
   it('are known before their day begins', async () => {
@@ -58,30 +62,28 @@ describe('the salts of visitors', () => {
     nowMs += DAY_MS - 1_800_000;
     await one.refresh();
     await other.refresh();
-    expect(one.of(TODAY + 1)).to.equal(other.of(TODAY + 1));
+    expect(under(one, TODAY + 1)).to.equal(under(other, TODAY + 1));
   });
 
   it('are those of the process until the database says them', async () => {
     let isAway = true;
     const [one, other] = [open(() => isAway), open()];
-    const own = one.of(TODAY);
+    const own = under(one, TODAY);
     await one.refresh();
     await other.refresh();
-    expect(one.of(TODAY)).to.equal(own).and.not.equal(other.of(TODAY));
+    expect(under(one, TODAY)).to.equal(own).and.not.equal(under(other, TODAY));
     isAway = false;
     await one.refresh();
-    expect(one.of(TODAY)).to.equal(other.of(TODAY));
+    expect(under(one, TODAY)).to.equal(under(other, TODAY));
     const alone = new Salts({ share: undefined, now: () => nowMs, log });
     await alone.refresh();
-    expect(alone.of(TODAY))
-      .to.match(/^[0-9a-f]{64}$/)
-      .and.not.equal(one.of(TODAY));
+    expect(under(alone, TODAY)).to.equal(under(alone, TODAY)).and.not.equal(under(one, TODAY));
   });
 
   it('are forgotten after two days, in the process and in the database', async () => {
     const salts = open();
     await salts.refresh();
-    const before = salts.of(TODAY);
+    const before = under(salts, TODAY);
     const days = async (): Promise<number[]> =>
       withSql(url, async (sql) => {
         await sql.query('DELETE FROM visitor_salts');
@@ -100,6 +102,6 @@ describe('the salts of visitors', () => {
     expect(await days()).to.deep.equal([0, 1]);
     nowMs += 2 * DAY_MS;
     await salts.refresh();
-    expect(salts.of(TODAY)).to.not.equal(before);
+    expect(under(salts, TODAY)).to.not.equal(before);
   });
 });
