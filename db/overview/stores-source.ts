@@ -66,14 +66,16 @@ export function poolsSource(open: () => LookedAtStores, shards: readonly string[
       const isThorough = count === 0 || count % epochsEvery === ownLook;
       const hasHead = isThorough || count % HEADS_EVERY === 0;
       try {
-        const { level, elapsedMs, problem, epochs } = await withDeadline(name, POOL_MS, async () =>
-          lookAtPool(pool, {
+        const { level, elapsedMs, problem, epochs } = await withDeadline(name, POOL_MS, async () => {
+          // A connection that was opened just now must not look like a Redis that comes back.
+          if (count === 0) await pool.whenConnected(POOL_MS);
+          return lookAtPool(pool, {
             keysDbs: isThorough ? shards : [],
             keyspace: stores.keyspace,
             timeoutMs: POOL_MS,
             hasHead,
-          }),
-        );
+          });
+        });
         if (isThorough) doubts.set(name, doubtOf(name, epochs, now));
         if (hasHead || problem !== undefined) heads.set(name, problem);
         const isSlow = elapsedMs > HEALTHY_MS;

@@ -32,6 +32,7 @@ function namesOf(by: keyof typeof NAMES): Intl.DisplayNames {
 export function nameOfValue(by: keyof typeof WORDS, value: string): string {
   if (value === NO_VALUE) return WORDS[by].nothing;
   if (value === OTHER_VALUES) return 'All others';
+  if (by === 'device' && value === 'tv') return 'TV';
   if (by === 'device') return value.charAt(0).toUpperCase() + value.slice(1);
   if (by !== 'country' && by !== 'language') return value;
   try {

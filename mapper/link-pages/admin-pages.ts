@@ -109,7 +109,7 @@ function reportsPage(
   const rows = items.map(({ unique_id: key, reason, created_at: at }) => [
     moment(at),
     html`<a href="${adminPathOfLink(key)}">${foreignText(key)}</a>`,
-    html`<span class="foreign">${foreignText(reason)}</span>`,
+    foreignText(reason),
   ]);
   return adminPage({
     title: 'Reports',

@@ -51,7 +51,7 @@ export function listPage(view: ListView): Page {
 <p class="row">${buttonLink(NEW_LINK_PATH, 'New link')}${buttonLink(OVERVIEW_PATH, 'Statistics', { kind: 'plain' })}${buttonLink('/import', 'Import', { kind: 'plain' })}</p></div>
 ${done !== undefined && notice('good', html`<p>${done}</p>`)}
 ${searchForm(view)}
-${problem !== undefined && notice('fault', html`<p>${whyNoList(problem)}</p>`)}
+${problem !== undefined && notice('fault', html`<p>${whyNoList(problem)}</p>`, { hasFocus: true })}
 ${links.length > 0 && listOf(view)}
 ${links.length === 0 && problem === undefined && nothing(choice, nextCursor !== null)}
 ${pagination({ ...first, ...next })}

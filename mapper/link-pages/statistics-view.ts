@@ -67,7 +67,7 @@ function charts({
     numbers(time),
     only === undefined && overTime(period, time),
     only !== undefined && html`<p><a href="${pathFor({})}">Back to all charts</a></p>`,
-    html`<div class="tables">${tables}</div>`,
+    html`<div class="${only === undefined ? 'tables' : 'tables whole'}">${tables}</div>`,
     time.approximate &&
       html`<p class="quiet">Some of these numbers are of days of UTC: those of visitors, and those that are older than 90 days.</p>`,
   ];

@@ -46,10 +46,14 @@ export function card(title: string, content: HtmlValue, { id }: { readonly id?: 
 }
 
 /** Says what has happened, `good` or a `fault`, or what to know. Readers of screens hear it at once. */
-export function notice(kind: 'info' | 'good' | 'fault', content: HtmlValue): Html {
+export function notice(
+  kind: 'info' | 'good' | 'fault',
+  content: HtmlValue,
+  { hasFocus = false }: { readonly hasFocus?: boolean } = {},
+): Html {
   const role = kind === 'fault' ? 'alert' : kind === 'good' ? 'status' : undefined;
   const name = kind === 'info' ? 'notice' : `notice ${kind}`;
-  return html`<div class="${name}" ${attributes({ role })}>${content}</div>`;
+  return html`<div class="${name}" ${attributes({ role, tabindex: hasFocus && '-1', autofocus: hasFocus })}>${content}</div>`;
 }
 
 /** A text that somebody has written: its direction ends with it. */

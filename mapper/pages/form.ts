@@ -62,6 +62,8 @@ export function faultsOf(state: FormState, labels: Readonly<Record<string, strin
         ${items}
       </ul>`
       }`,
+    // A form may stand far below on its page.
+    { hasFocus: true },
   );
 }
 

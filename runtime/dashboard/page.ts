@@ -56,6 +56,7 @@ export function loginPage({ id }: Facts, assets: AssetPaths, fault?: string): st
           type="password"
           autocomplete="current-password"
           required
+          autofocus
           aria-describedby="${fault === undefined ? 'hint' : 'hint fault'}"
           aria-invalid="${fault === undefined ? 'false' : 'true'}"
         />

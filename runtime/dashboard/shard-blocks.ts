@@ -3,7 +3,7 @@ import { handOversOf, inOrder, spansOf, type Span } from './hand-overs.ts';
 import { html, type Html } from './html.ts';
 import type { Facts, Seen, TimelineEvent } from './seen.ts';
 import { TIMELINE_MS } from './timeline.ts';
-import { roughly, short } from './words.ts';
+import { roughly, several, short } from './words.ts';
 
 /** Colours of holders; after that many they repeat. */
 const COLOURS = 8;
@@ -138,9 +138,14 @@ export function eventsBlock(events: readonly TimelineEvent[]): Block {
                 ${rows}
               </ol>`
         }
-        ${said.length > MAX_LISTED && html`<p class="quiet">${said.length - MAX_LISTED} older changes are not listed.</p>`}
+        ${notListed(said.length - MAX_LISTED)}
       </section>`,
   };
+}
+
+function notListed(number: number): Html | false {
+  if (number <= 0) return false;
+  return html`<p class="quiet">${several(number, 'older change')} ${number === 1 ? 'is' : 'are'} not listed.</p>`;
 }
 
 export interface Sentence {

@@ -83,6 +83,14 @@ describe('dashboard of a mapper', () => {
     expect(open.isOpen).to.equal(true);
   });
 
+  it('tells of no Redis that answers again, when somebody only begins to look', async () => {
+    const { adminUrl } = await world.start({ id: 'beginner', zookeeper: undefined });
+    await using page = await openPage(adminUrl);
+    await until('the pool to be ok', () => /ok/.test(page.textOf('pools-redis-1')));
+    await until('the figures of the next look', () => page.textOf('mappers-beginner').includes('ready'));
+    expect(page.textOf('events')).not.to.contain('answers again');
+  });
+
   it('shows markup in names as text', async () => {
     const name = 'urls-<b onmouseover=alert(1)>';
     const urlsDbs = world.urls.map((urls, index) => (index === 0 ? { ...urls, name } : urls));

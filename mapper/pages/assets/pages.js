@@ -35,6 +35,24 @@ for (const button of document.querySelectorAll('[data-copies]')) {
   });
 }
 
+/**
+ * A form that is on its way is not sent again: who clicks twice would read that his email is taken, by the
+ * account that his first click has made. After a while it may be sent again, as no answer may come.
+ */
+const ON_ITS_WAY_MS = 5_000;
+let sentAt = new WeakMap();
+document.addEventListener('submit', (event) => {
+  const form = event.target;
+  if (form.getAttribute('method') !== 'post') return;
+  const isOnItsWay = performance.now() - (sentAt.get(form) ?? -ON_ITS_WAY_MS) < ON_ITS_WAY_MS;
+  if (isOnItsWay) event.preventDefault();
+  else sentAt.set(form, performance.now());
+});
+// Whoever comes back to the page may send its forms anew.
+addEventListener('pageshow', () => {
+  sentAt = new WeakMap();
+});
+
 /** What is only for those who have scripts. */
 for (const element of document.querySelectorAll('[data-scripted]')) element.hidden = false;
 

@@ -179,5 +179,6 @@ describe('a table with bars', () => {
     expect(nameOfValue('referrer', '(other)')).to.equal('All others');
     expect(nameOfValue('country', EVIL)).to.equal(EVIL);
     expect(nameOfValue('browser', 'Firefox')).to.equal('Firefox');
+    expect(nameOfValue('device', 'tv')).to.equal('TV');
   });
 });

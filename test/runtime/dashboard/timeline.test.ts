@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { handOversOf, spansOf } from '../../../runtime/dashboard/hand-overs.ts';
 import type { LockSeen } from '../../../runtime/dashboard/seen.ts';
 import { newsOf } from '../../../runtime/dashboard/screen.ts';
+import { eventsBlock } from '../../../runtime/dashboard/shard-blocks.ts';
 import {
   lockEvents,
   parseEvents,
@@ -117,6 +118,16 @@ describe('timeline of a dashboard', () => {
     expect(timeline.after(first.mark).events).to.deep.equal([late]);
     for (const mark of ['', 'of another run 7', new Timeline(() => NOW).after().mark])
       expect(timeline.after(mark).events).to.have.length(2);
+  });
+
+  it('lists the newest changes, and says how many are older', () => {
+    const events = Array.from({ length: 22 }, (_, at) =>
+      storeEvent('away', `redis-${at}`, 'does not answer', NOW - at),
+    );
+    const textOf = (count: number): string => eventsBlock(events.slice(0, count)).frame([]).text;
+    expect(textOf(20)).not.to.contain('not listed');
+    expect(textOf(21)).to.contain('1 older change is not listed.');
+    expect(textOf(22)).to.contain('2 older changes are not listed.');
   });
 
   it('reads only events from what another process sends', () => {
