@@ -66,8 +66,11 @@ describe('the jobs of statistics', () => {
           key,
           daysAgo,
         ]);
+    // Another one each time: it would remember which visitors it has stored.
+    const before = openClicksDb({ name: 'urls-1', url });
     for (const [index, daysAgo] of DAYS.entries())
-      await db.add({ source: 'before', seq: index + 1, links: clicksOn(daysAgo, index) });
+      await before.add({ source: 'before', seq: index + 1, links: clicksOn(daysAgo, index) });
+    await before.close();
   }
 
   /** One round of all jobs. @throws what ended it */

@@ -163,16 +163,18 @@ describe('a blob store on S3, under faults', function () {
     const large = randomBytes(20 * 2 ** 20);
     await direct.put(name, contentOf(large));
     const endpoint = `http://127.0.0.1:${wire.port}`;
-    const hasty = storeOn(server, bucket, { endpoint }, { ...TIMEOUTS, maxMs: 3_000 });
+    // The server reads 20 MB from its disk, which other tests use too.
+    const stallMs = 900;
+    const hasty = storeOn(server, bucket, { endpoint }, { ...TIMEOUTS, stallMs, maxMs: 3_000 });
     const watched = new WatchedBlobStore(hasty, { log: QUIET_LOG, pollMs: 0 });
     const slowly = async (atPause: (count: number) => void): Promise<Buffer> => {
       const pieces: Buffer[] = [];
       let paused = 0;
       for await (const piece of (await watched.get(name))?.stream ?? []) {
         pieces.push(piece as Buffer);
-        if (pieces.length % 20 !== 0 || paused === 6) continue;
+        if (pieces.length % 20 !== 0 || paused === 3) continue;
         paused += 1;
-        await new Promise((resolve) => setTimeout(resolve, 600));
+        await new Promise((resolve) => setTimeout(resolve, stallMs + 200));
         atPause(paused);
       }
       return Buffer.concat(pieces);
