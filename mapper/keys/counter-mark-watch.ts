@@ -38,21 +38,31 @@ export class CounterMarkWatch {
     return this.#known;
   }
 
+  /**
+   * Reads the mark, and says so when it has gone back. Who reads it raises it, or reserves ids past it.
+   * @returns the highest one, and whether the one that was read is lower
+   * @throws StoreUnavailableError, ImpossibleValueError
+   */
+  async read(timeoutMs?: number): Promise<{ readonly highest: number; readonly hasGoneBack: boolean }> {
+    const { marks, canRaise, onGoneBack, log } = this.#options;
+    // Before it is asked: meanwhile, this process may move it itself.
+    const known = this.#known ?? 0;
+    const mark = await marks.read(timeoutMs === undefined ? {} : { timeoutMs });
+    const hasGoneBack = mark < known && canRaise;
+    if (hasGoneBack) {
+      onGoneBack();
+      log.error({ mark, known }, 'users database: the mark of the counter has gone back, raising it');
+    }
+    return { highest: this.saw(mark), hasGoneBack };
+  }
+
   /** Reads it once. Logs what only a person can mend, when it begins and when it is over. Never rejects. */
   async poll(timeoutMs: number): Promise<void> {
-    const { marks, issued, canRaise, onGoneBack, log } = this.#options;
+    const { marks, issued, log } = this.#options;
     try {
-      const before = this.#known ?? 0;
-      const mark = await marks.read({ timeoutMs });
-      issued.recordCounter(this.saw(mark));
-      if (mark < before && canRaise) {
-        onGoneBack();
-        log.error(
-          { mark, known: before },
-          'users database: the mark of the counter has gone back, raising it',
-        );
-        await marks.raiseTo(before);
-      }
+      const { highest, hasGoneBack } = await this.read(timeoutMs);
+      issued.recordCounter(highest);
+      if (hasGoneBack) await marks.raiseTo(highest);
       if (this.#fault !== undefined) log.info('the mark of the counter is used again');
       this.#fault = undefined;
     } catch (error) {

@@ -211,9 +211,9 @@ export class CounterSource implements KeySource {
    */
   async #readMark(): Promise<number> {
     const { marks, watch } = this.#options;
-    const mark = watch.saw(await marks.read());
-    if (this.#failure !== undefined) await marks.raiseTo(mark);
-    return mark;
+    const { highest } = await watch.read();
+    if (this.#failure !== undefined) await marks.raiseTo(highest);
+    return highest;
   }
 
   async #liftIfNeeded(): Promise<void> {

@@ -43,7 +43,7 @@ describe('keys by counter while the users database is away', () => {
   });
 
   /** A source without the polls of a mapper: a trial is made when the test says so. */
-  async function openSource(): Promise<CounterSource> {
+  async function openSource(onGoneBack = (): void => undefined): Promise<CounterSource> {
     const keyspace = createKeyspace(KEYS);
     const redis = stack.use(
       new IdCounter({ name: 'redis-1', url: world.redis[0]?.url ?? '', keyspace, log }),
@@ -59,7 +59,7 @@ describe('keys by counter while the users database is away', () => {
       region: REGION,
       redis,
       marks,
-      watch: new CounterMarkWatch({ marks, issued, canRaise: true, onGoneBack: ignore, log }),
+      watch: new CounterMarkWatch({ marks, issued, canRaise: true, onGoneBack, log }),
       breaker: new Breaker({ ...COUNTER_BREAKER, now }),
       batches: { first: BATCH, next: () => BATCH },
       findBound: async () => new Set(),
@@ -94,6 +94,20 @@ describe('keys by counter while the users database is away', () => {
     expect(mark, 'the mark afterwards').to.be.within(before.mark + BATCH, before.mark + 4 * BATCH);
     expect(counter, 'the counter afterwards').to.equal(mark);
   }
+
+  it('say that their mark has gone back when they reserve a batch, and move it past all again', async () => {
+    let noticed = 0;
+    const source = await openSource(() => (noticed += 1));
+    await source.poll();
+    const before = await positions();
+    await sql.query('UPDATE counter_marks SET reserved_to = 1 WHERE id = 1');
+    const { keys } = await source.pool.take(BATCH, { timeoutMs: 3_000, onLateKeys: () => undefined });
+    await source.poll();
+    expect(noticed).to.equal(1);
+    const { mark } = await positions();
+    expect(mark).to.be.at.least(before.mark + BATCH);
+    expect(keys.length).to.equal(BATCH);
+  });
 
   it('do not run away, however often they are tried for', async () => {
     const source = await openSource();
