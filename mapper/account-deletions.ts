@@ -1,7 +1,7 @@
 import type { Deletion } from '../db/accounts/users.ts';
 import type { LeavingLink } from '../db/own-links/leave-owner.ts';
 import type { Log } from '../runtime/log.ts';
-import { pollEvery } from '../runtime/polling.ts';
+import { endPolls, pollEvery } from '../runtime/polling.ts';
 import type { UsersStore } from './auth/users-store.ts';
 import type { OwnLinks } from './links/own-links.ts';
 
@@ -90,7 +90,7 @@ export function openAccountDeletions(options: AccountDeletionsOptions): AsyncDis
   return {
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await polling;
+      await endPolls(polling);
     },
   };
 }

@@ -1,6 +1,6 @@
 import type { MapperConfig } from '../runtime/config/config.ts';
 import type { Log } from '../runtime/log.ts';
-import { pollEvery } from '../runtime/polling.ts';
+import { endPolls, pollEvery } from '../runtime/polling.ts';
 import type { UsersStore } from './auth/users-store.ts';
 import type { ClickSource } from './clicks/click-stores.ts';
 import { ClickReader } from './dimensions/click-reader.ts';
@@ -55,7 +55,7 @@ export async function openClickReader({
     resolve: (click) => reader.resolve(click),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await refreshing;
+      await endPolls(refreshing);
     },
   };
 }

@@ -8,7 +8,7 @@ import { COUNTER_BREAKER } from '../runtime/config/breakers.ts';
 import { counterRegionOf, findKeysDbOfLastRegion, type StoresConfig } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { logBreaker } from '../runtime/log-breaker.ts';
-import { pollEvery } from '../runtime/polling.ts';
+import { endPolls, pollEvery } from '../runtime/polling.ts';
 import { BATCHES, type BatchPolicy } from './keys/batch-size.ts';
 import { CounterMarkWatch } from './keys/counter-mark-watch.ts';
 import { CounterSource, type CounterSourceOptions } from './keys/counter-source.ts';
@@ -99,7 +99,7 @@ export function openCounter(options: OpenCounterOptions): OpenCounter {
   }
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all(polls);
+    await endPolls(...polls);
   });
   return { source, firstBatch, [Symbol.asyncDispose]: async () => stack.disposeAsync() };
 }

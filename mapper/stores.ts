@@ -14,7 +14,7 @@ import type { MapperConfig } from '../runtime/config/config.ts';
 import { findCounterRegion } from '../runtime/config/stores.ts';
 import type { Log } from '../runtime/log.ts';
 import { logBreaker } from '../runtime/log-breaker.ts';
-import { pollEvery } from '../runtime/polling.ts';
+import { endPolls, pollEvery } from '../runtime/polling.ts';
 import { ClaimMarks } from './keys/claim-marks.ts';
 import type { CounterSource } from './keys/counter-source.ts';
 import { IssuedKeys } from './keys/issued-keys.ts';
@@ -123,7 +123,7 @@ export async function openStores(options: OpenStoresOptions): Promise<MapperStor
   ];
   stack.defer(async () => {
     stopping.abort();
-    await Promise.all(polls);
+    await endPolls(...polls);
   });
   const opened = stack.move();
   const { keyspace } = options;

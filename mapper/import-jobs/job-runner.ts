@@ -1,6 +1,6 @@
 import { randomBytes } from 'node:crypto';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { formatProgress, parseOptions, type HeldJob, type JobTools } from './job.ts';
 import { isPassing, JobRun, TakenOverError, whyItWaits } from './job-run.ts';
 
@@ -35,7 +35,7 @@ export function runImportJobs({ tools, isUp, log }: JobRunnerOptions): AsyncDisp
   return {
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await polling;
+      await endPolls(polling);
     },
   };
 }

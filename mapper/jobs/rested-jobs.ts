@@ -3,7 +3,7 @@ import type { Mysql } from '../../db/mysql/mysql.ts';
 import { OutcomeUnknownError, StoreUnavailableError } from '../../db/store-errors.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Unhurried, type Pace } from '../../runtime/pace.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 
 /** Called with what a job could not do, and leaves as it is until its next round. */
@@ -68,7 +68,7 @@ export function startRestedJobs(options: RestedJobsOptions): AsyncDisposable {
   return {
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await Promise.all(working);
+      await endPolls(...working);
     },
   };
 }

@@ -2,7 +2,7 @@ import { open } from 'node:fs/promises';
 import { messageOf } from '../../runtime/errors.ts';
 import { ConfigError } from '../../runtime/config/env.ts';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { BlockedDomains, parseBlockedDomains } from './blocked-domains.ts';
 import { StoredDomains, type DomainSource } from './stored-domains.ts';
@@ -106,7 +106,7 @@ export async function watchBlockedDomains({
     },
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await polling;
+      if (polling !== undefined) await endPolls(polling);
       await others?.[Symbol.asyncDispose]();
     },
   };
@@ -135,7 +135,7 @@ async function watchStored(
     list,
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await polling;
+      await endPolls(polling);
     },
   };
 }

@@ -2,7 +2,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { MapperConfig } from '../../runtime/config/config.ts';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import type { AnnounceChange, AnnounceChanges } from '../cache/announce-change.ts';
 import type { UrlsServers } from '../urls/urls-servers.ts';
@@ -58,7 +58,7 @@ export function openOwnLinks({
     }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await pruning;
+      await endPolls(pruning);
     },
   };
 }

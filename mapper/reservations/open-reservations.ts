@@ -2,7 +2,7 @@ import { slotOf } from '../../db/keyspace/placement.ts';
 import { StoreUnavailableError } from '../../db/store-errors.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
 import type { AnnounceChange } from '../cache/announce-change.ts';
 import { NoKeysError, type KeySupply } from '../keys/key-supply.ts';
@@ -65,7 +65,7 @@ export function openReservations(options: OpenReservationsOptions): OpenReservat
     }),
     [Symbol.asyncDispose]: async () => {
       stopping.abort();
-      await pruning;
+      await endPolls(pruning);
     },
   };
 }
