@@ -56,6 +56,8 @@ const BEARER = 'Authorization: Bearer ';
 
 /** Several lines once each, in any order: so many in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
+/** The same line without its groups, which `found` has already. */
+const ungrouped = (header: string): string => header.replaceAll(/\((?!\?)/g, '(?:');
 
 const [GET, HEAD] = ['GET', 'HEAD'] as const;
 const [SPACE, QUESTION_MARK] = [0x20, 0x3f] as const;
@@ -83,7 +85,7 @@ function createFinder(meanings: string): Find {
   const postForm = (parts: readonly string[]): RegExp =>
     new RegExp(
       String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${parts.map(found).join('')}` +
-        String.raw`(?:(?:${besideBody})*(?:${parts.join('|')})){${parts.length}}(?:${besideBody})*)\r\n`,
+        String.raw`(?:(?:${besideBody})*(?:${parts.map(ungrouped).join('|')})){${parts.length}}(?:${besideBody})*)\r\n`,
       'y',
     );
   const anonymousForm = postForm([HOST, TYPE, LENGTH]);
