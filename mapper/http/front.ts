@@ -16,10 +16,7 @@ import type { Find, UsualRequest } from './usual-request.ts';
 export type FrontHandler = (request: UsualRequest, text: string, reply: Reply) => boolean | Promise<boolean>;
 
 export interface FrontOptions {
-  /**
-   * How the requests of a connection are found and answered. Asked once for each connection, when it is
-   * accepted: its client decides what it is spared.
-   */
+  /** How requests of a connection are found and answered: asked once, when its client has connected. */
   readonly rulesFor: (socket: Socket) => { readonly find: Find; readonly handle: FrontHandler };
   readonly ends: AnswerEnds;
   readonly turns: Turns;
@@ -33,12 +30,10 @@ export interface FrontOptions {
 }
 
 /**
- * Answers usual requests at the socket. Half of what a request costs in `node:http` is its machinery: objects
- * for request, response, headers and streams.
- *
- * The front knows one form of request (`findUsualRequest`) and only whole ones. Whatever else arrives,
- * it hands the connection with its bytes to Node's HTTP server, for good, when all requests before are
- * answered. So it never judges, repairs or waits for bytes, and Node's time-outs hold for slow senders.
+ * Answers usual requests at the socket, without the machinery of `node:http`, which is half of their cost. It
+ * knows one form of request (`findUsualRequest`) and only whole ones. Whatever else arrives, it hands the
+ * connection with its bytes to Node's HTTP server, for good, when all requests before are answered. So it
+ * never judges, repairs or waits for bytes, and Node's time-outs hold for slow senders.
  */
 export class Front {
   readonly options: FrontOptions;
@@ -56,7 +51,6 @@ export class Front {
     this.#sweep = setInterval(() => this.#closeLate(everyMs), everyMs).unref();
   }
 
-  /** Connections that the front serves: not those that it has handed over. */
   get size(): number {
     return this.connections.size;
   }
@@ -167,8 +161,7 @@ class FrontConnection implements Reply {
 
   /** Gives the connection to Node, with the bytes that nobody has looked at. */
   handOver(): void {
-    const { peer: socket } = this;
-    const rest = this.#rest;
+    const [socket, rest] = [this.peer, this.#rest];
     this.#rest = undefined;
     socket.off('data', this.#onData).off('end', this.#onEnd).off('drain', this.#onDrain);
     socket.off('close', this.#onClose);

@@ -27,8 +27,7 @@ const END_OF_HEAD = '\r\n\r\n';
  *   Proxy-Connection, and reads Keep-Alive.
  * - RFC 9110, 7.8, 10.1.1, 10.1.4, 6.5.1, 8.4: another protocol, an expectation, trailers, compression.
  * - A request for somebody who is known, with an id, or of a browser that only looks ahead.
- * - X-Forwarded-For decides whose request it is. It is looked for where a trusted proxy sends it; from others
- *   it is unusual.
+ * - X-Forwarded-For says whose request it is. It is looked for where a trusted proxy sends it.
  */
 const WITH_MEANING = [
   'connection|proxy-connection|keep-alive|content-length|transfer-encoding|host',
@@ -56,6 +55,8 @@ const BEARER = 'Authorization: Bearer ';
 
 /** Several lines once each, in any order: so many in all, and every one of them found. */
 const found = (header: string): string => `(?=(?:${line('')})*?${header})`;
+/** The same line without its groups, which `found` has already. */
+const ungrouped = (header: string): string => header.replaceAll(/\((?!\?)/g, '(?:');
 
 const [GET, HEAD] = ['GET', 'HEAD'] as const;
 const [SPACE, QUESTION_MARK] = [0x20, 0x3f] as const;
@@ -83,11 +84,10 @@ function createFinder(meanings: string): Find {
   const postForm = (parts: readonly string[]): RegExp =>
     new RegExp(
       String.raw`POST ${PATH} HTTP/1\.1\r\n(?i:${parts.map(found).join('')}` +
-        String.raw`(?:(?:${besideBody})*(?:${parts.join('|')})){${parts.length}}(?:${besideBody})*)\r\n`,
+        String.raw`(?:(?:${besideBody})*(?:${parts.map(ungrouped).join('|')})){${parts.length}}(?:${besideBody})*)\r\n`,
       'y',
     );
   const anonymousForm = postForm([HOST, TYPE, LENGTH]);
-  // A POST without a key never comes to it.
   const keyedForm = postForm([HOST, TYPE, LENGTH, KEY]);
   return (text, start) => {
     const endOfHead = text.indexOf(END_OF_HEAD, start);

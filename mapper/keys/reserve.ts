@@ -6,7 +6,7 @@ import type { TakenKey } from './taken-key.ts';
  * came.
  */
 export class Reserve {
-  readonly #byServer = new Map<UrlsServer, TakenKey[]>();
+  readonly #byServer = new Map<UrlsServer, KeyQueue>();
   #size = 0;
 
   get size(): number {
@@ -14,28 +14,23 @@ export class Reserve {
   }
 
   add(taken: TakenKey): void {
-    const keys = this.#byServer.get(taken.server);
-    if (keys === undefined) this.#byServer.set(taken.server, [taken]);
-    else keys.push(taken);
+    let keys = this.#byServer.get(taken.server);
+    if (keys === undefined) this.#byServer.set(taken.server, (keys = new KeyQueue()));
+    keys.add(taken);
     this.#size += 1;
   }
 
   /** Removes a key for the server `preferred`, or else one for the server with the most keys. */
   take(preferred: UrlsServer | undefined): TakenKey | undefined {
     const keys = preferred === undefined ? undefined : this.#byServer.get(preferred);
-    const taken = keys?.shift() ?? this.#most()?.shift();
+    const taken = keys?.take() ?? this.#most()?.take();
     if (taken !== undefined) this.#size -= 1;
     return taken;
   }
 
   /** Removes and returns the keys for which `shouldRemove` is true. */
   remove(shouldRemove: (taken: TakenKey) => boolean): TakenKey[] {
-    const removed: TakenKey[] = [];
-    for (const [server, keys] of this.#byServer) {
-      const kept: TakenKey[] = [];
-      for (const taken of keys) (shouldRemove(taken) ? removed : kept).push(taken);
-      this.#byServer.set(server, kept);
-    }
+    const removed = [...this.#byServer.values()].flatMap((keys) => keys.remove(shouldRemove));
     this.#size -= removed.length;
     return removed;
   }
@@ -44,9 +39,45 @@ export class Reserve {
     return this.remove(() => true);
   }
 
-  #most(): TakenKey[] | undefined {
-    let most: TakenKey[] | undefined;
-    for (const keys of this.#byServer.values()) if (keys.length > (most?.length ?? 0)) most = keys;
+  #most(): KeyQueue | undefined {
+    let most: KeyQueue | undefined;
+    for (const keys of this.#byServer.values()) if (keys.size > (most?.size ?? 0)) most = keys;
     return most;
+  }
+}
+
+/**
+ * First in, first out. `shift` of an array asks V8's runtime each time, and moves all that are left when
+ * there are some 10,000.
+ */
+class KeyQueue {
+  #incoming: TakenKey[] = [];
+  /** Those that came before, the last one first. */
+  #outgoing: TakenKey[] = [];
+
+  get size(): number {
+    return this.#incoming.length + this.#outgoing.length;
+  }
+
+  add(taken: TakenKey): void {
+    this.#incoming.push(taken);
+  }
+
+  take(): TakenKey | undefined {
+    if (this.#outgoing.length === 0) {
+      this.#outgoing = this.#incoming.reverse();
+      this.#incoming = [];
+    }
+    return this.#outgoing.pop();
+  }
+
+  remove(shouldRemove: (taken: TakenKey) => boolean): TakenKey[] {
+    const removed: TakenKey[] = [];
+    const kept: TakenKey[] = [];
+    for (const taken of [...this.#outgoing.toReversed(), ...this.#incoming])
+      (shouldRemove(taken) ? removed : kept).push(taken);
+    this.#incoming = kept;
+    this.#outgoing = [];
+    return removed;
   }
 }

@@ -28,6 +28,12 @@ describe('the reserve', () => {
   it('gives the keys of the preferred server, in the order in which they came', () =>
     expect(take(two, two, one)).to.deep.equal(['a2', 'b2', 'a1']));
 
+  it('keeps that order for keys that come in between', () => {
+    expect(take(one)).to.deep.equal(['a1']);
+    reserve.add({ key: 'd1', server: one } as TakenKey);
+    expect(take(one, one, one, two)).to.deep.equal(['b1', 'c1', 'd1', 'a2']);
+  });
+
   it('gives a key of the server with the most keys when it has none for the preferred one', () =>
     expect(take(none, undefined, two, two, two)).to.deep.equal(['a1', 'b1', 'a2', 'b2', 'c1']));
 

@@ -197,6 +197,20 @@ describe('the usual form of a request', () => {
     );
   });
 
+  it('has a key only where the request has one, in whatever order its headers come', () => {
+    const others = ['Accept: */*', 'User-Agent: curl/8.5.0'];
+    for (const order of ordersOf([HOST, TYPE, LENGTH])) {
+      const found = findUsualRequest(post(...others, ...order), 0);
+      expect(found?.authorization, order.join()).to.equal(undefined);
+      expect(found?.end, order.join()).to.equal(post(...others, ...order).length);
+    }
+    for (const order of ordersOf([HOST, TYPE, LENGTH, KEY])) {
+      const found = findUsualRequest(post(...order), 0);
+      expect(found?.authorization, order.join()).to.equal(KEY.slice('Authorization: '.length));
+      expect(found?.end, order.join()).to.equal(post(...order).length);
+    }
+  });
+
   it('is looked for in time that grows with the length of the head, whatever it contains', () => {
     const lines = (count: number, text: string): string => text.repeat(count);
     for (const hostile of [
@@ -214,3 +228,11 @@ describe('the usual form of a request', () => {
     }
   });
 });
+
+/** Every order of these headers. */
+function ordersOf(headers: readonly string[]): string[][] {
+  if (headers.length <= 1) return [[...headers]];
+  return headers.flatMap((first) =>
+    ordersOf(headers.filter((other) => other !== first)).map((rest) => [first, ...rest]),
+  );
+}
