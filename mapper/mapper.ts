@@ -214,7 +214,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
+    readiness: () => readinessOf({ ...stores, users, counts: limits.shared, blobs: images?.store }, signal),
     held: () => service.held(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);

@@ -232,11 +232,20 @@ interface HealthOfOthers {
   readonly users: HealthOfUsers;
   /** The Redis that counts requests of clients for all mappers, if there is one. */
   readonly counts: { readonly name: string; readonly isConnected: boolean } | undefined;
+  /** The store of images, if there are any. */
+  readonly blobs: HealthOfBlobs | undefined;
+}
+
+export interface HealthOfBlobs {
+  readonly name: string;
+  readonly isUp: boolean;
+  /** It answers and takes images. */
+  readonly isWritable: boolean;
 }
 
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
 export function readinessOf(
-  { pools, counter, servers, users, counts }: MapperStores & HealthOfOthers,
+  { pools, counter, servers, users, counts, blobs }: MapperStores & HealthOfOthers,
   signal: AbortSignal,
 ): Readiness {
   const degraded = [
@@ -249,6 +258,8 @@ export function readinessOf(
       .map(({ name }) => `${name} own links`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
+    ...(blobs !== undefined && !blobs.isUp ? [blobs.name] : []),
+    ...(blobs !== undefined && blobs.isUp && !blobs.isWritable ? [`${blobs.name} writes`] : []),
   ];
   const keys =
     counter?.inMemory ?? pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);
