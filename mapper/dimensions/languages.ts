@@ -8,7 +8,7 @@ import { RecentTexts } from './recent-texts.ts';
 const MAX_HEADERS = 2_048;
 const MAX_CHARACTERS = 256;
 
-/** Of ISO 639. Nobody has registered a longer one, and a shorter one begins a tag of one's own: `x-klingon`. */
+/** Of ISO 639. No longer one is registered, and a shorter one begins a tag of one's own: `x-klingon`. */
 const LANGUAGE = /^([a-z]{2,3})(?:-|$)/;
 
 /**
