@@ -232,6 +232,8 @@ interface HealthOfOthers {
   readonly users: HealthOfUsers;
   /** The Redis that counts requests of clients for all mappers, if there is one. */
   readonly counts: { readonly name: string; readonly isConnected: boolean } | undefined;
+  /** The Redis servers that cache links for all mappers, if there are any. */
+  readonly cache: { readonly silent: readonly string[] } | undefined;
   /** The store of images, if there are any. */
   readonly blobs: HealthOfBlobs | undefined;
 }
@@ -245,7 +247,7 @@ export interface HealthOfBlobs {
 
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
 export function readinessOf(
-  { pools, counter, servers, users, counts, blobs }: MapperStores & HealthOfOthers,
+  { pools, counter, servers, users, counts, cache, blobs }: MapperStores & HealthOfOthers,
   signal: AbortSignal,
 ): Readiness {
   const degraded = [
@@ -258,6 +260,7 @@ export function readinessOf(
       .map(({ name }) => `${name} own links`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
+    ...(cache?.silent ?? []),
     ...(blobs !== undefined && !blobs.isUp ? [blobs.name] : []),
     ...(blobs !== undefined && blobs.isUp && !blobs.isWritable ? [`${blobs.name} writes`] : []),
   ];
