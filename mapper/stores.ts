@@ -226,6 +226,8 @@ async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<voi
 export interface HealthOfUsers {
   readonly isConfigured: boolean;
   readonly isUp: boolean;
+  /** It answers and takes changes. */
+  readonly isWritable: boolean;
 }
 
 interface HealthOfOthers {
@@ -259,6 +261,7 @@ export function readinessOf(
       .filter((server) => server.isWritable && !server.takes('owned'))
       .map(({ name }) => `${name} own links`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
+    ...(users.isUp && !users.isWritable ? ['users writes'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
     ...(cache?.silent ?? []),
     ...(blobs !== undefined && !blobs.isUp ? [blobs.name] : []),
