@@ -73,6 +73,7 @@ export interface MapperAccounts extends AsyncDisposable {
 }
 
 const POLL_MS = 1_000;
+const WRITES_POLL_MS = 2_000;
 const FLUSH_MS = 2_000;
 const SWEEP_MS = 600_000;
 /** How long the stop waits for a database that hangs. */
@@ -129,6 +130,7 @@ export function openAccounts({
   const stopping = new AbortController();
   const polls = [
     pollEvery(POLL_MS, stopping.signal, async () => store.poll()),
+    pollEvery(WRITES_POLL_MS, stopping.signal, async () => store.pollWrites()),
     pollEvery(POLL_MS, stopping.signal, async () => webhookListeners.poll()),
     pollEvery(FLUSH_MS, stopping.signal, async () => uses.flush()),
     pollEvery(SWEEP_MS, stopping.signal, async () => store.sweep()),

@@ -1,7 +1,7 @@
 import type { Metrics } from '../runtime/metrics.ts';
 import type { MapperCaches } from './caches.ts';
 import type { KeySupply } from './keys/key-supply.ts';
-import type { HealthOfUsers, MapperStores } from './stores.ts';
+import type { HealthOfBlobs, HealthOfUsers, MapperStores } from './stores.ts';
 
 interface WatchedParts {
   readonly stores: MapperStores;
@@ -203,12 +203,19 @@ export function watchBlockedList(
 }
 
 /** Whether the store of images answers. */
-export function watchBlobs(metrics: Metrics, blobs: { readonly isUp: boolean }): void {
+export function watchBlobs(metrics: Metrics, blobs: HealthOfBlobs): void {
   metrics.gauge(
     'blob_store_up',
     'Whether the store of images has answered last',
     [],
     (gauge) => gauge.set(Number(blobs.isUp)),
+    'min',
+  );
+  metrics.gauge(
+    'blob_store_writable',
+    'Whether the store of images answers and takes images',
+    [],
+    (gauge) => gauge.set(Number(blobs.isWritable)),
     'min',
   );
 }

@@ -18,7 +18,7 @@ import { PasswordGate } from './gates/password-gate.ts';
 import { openImports } from './imports.ts';
 import { openImages, type MapperImages, type OpenImagesOptions } from './open-images.ts';
 import type { Limits } from './limits/limits.ts';
-import { openLimits } from './limits/open-limits.ts';
+import { openLimits, type OpenedLimits } from './limits/open-limits.ts';
 import { watchBlockedDomains } from './limits/watch-blocked-domains.ts';
 import { LIMITS } from './http/limits.ts';
 import { openPublicPort } from './http/public-port.ts';
@@ -214,7 +214,7 @@ export async function startServing(options: StartServingOptions): Promise<Servin
     url: port.url,
     publicUrl,
     metrics: registry,
-    readiness: () => readinessOf({ ...stores, users: accounts.store, counts: limits.shared }, signal),
+    readiness: () => readinessOf({ ...stores, users, ...optionalOf(limits, caches, images) }, signal),
     held: () => service.held(),
     stop: async ({ lameDuckMs = options.lameDuckMs ?? LAME_DUCK_MS, drainMs = DRAIN_MS } = {}) => {
       await delay(lameDuckMs);
@@ -226,6 +226,15 @@ export async function startServing(options: StartServingOptions): Promise<Servin
       await resources.disposeAsync();
     },
   };
+}
+
+/** The parts without which links are still followed. */
+function optionalOf(
+  { shared: counts }: Pick<OpenedLimits, 'shared'>,
+  { shared: cache }: MapperCaches,
+  images: MapperImages | undefined,
+) {
+  return { counts, cache, blobs: images?.store };
 }
 
 function targetRulesOf(

@@ -28,7 +28,7 @@ import { readPicture } from './pictures/read-picture.ts';
 import { drawKey } from './reservations/open-reservations.ts';
 import type { Service } from './service.ts';
 import { openViews, type OpenViews } from './open-views.ts';
-import type { MapperStores } from './stores.ts';
+import type { HealthOfBlobs, MapperStores } from './stores.ts';
 
 export interface OpenImagesOptions {
   readonly config: MapperConfig;
@@ -44,9 +44,13 @@ export interface OpenImagesOptions {
   readonly log: Log;
 }
 
+/** How long the start waits for a store that does not answer. It is used as soon as it does. */
+const FIRST_LOOK_MS = 500;
+
 /** The images of a mapper. */
 export interface MapperImages extends AsyncDisposable {
   readonly service: ImageService;
+  readonly store: HealthOfBlobs;
   /** What people see of them. */
   readonly views: OpenViews;
   /** Called when all mappers have heard of a change of a link, whether it is an image or not. */
@@ -69,6 +73,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
   const blobs = await openBlobStore(at, { log, observer: observeBlobs(metrics), disk });
   stack.defer(async () => blobs.close());
   watchBlobs(registry, blobs);
+  await blobs.whenLooked(FIRST_LOOK_MS);
   const decoder = options.decoder ?? new DecoderProcess(log);
   stack.defer(() => decoder.close());
   const frontCaches = stack.use(
@@ -119,6 +124,7 @@ export async function openImages(options: OpenImagesOptions): Promise<MapperImag
       if (imageType !== undefined) frontCaches.refresh(key, imageType);
     },
     service: imageService,
+    store: blobs,
     views: openViews({ ...options, store: blobs, decoder, images }),
     [Symbol.asyncDispose]: async () => resources.disposeAsync(),
   };

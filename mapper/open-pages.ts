@@ -39,6 +39,7 @@ export function addPages(router: Router, api: ApiOptions, options: PagesOptions)
   addPagesOfLinks(pages, domains);
   addSettingsPages(pages);
   if (hasStylePage) addStylePage(pages);
+  pages.refuseOthers();
 }
 
 /** A link that can be followed. Its target is shown where a preview would show it to everybody. */

@@ -226,17 +226,30 @@ async function withinFirstAnswer(answers: readonly Promise<void>[]): Promise<voi
 export interface HealthOfUsers {
   readonly isConfigured: boolean;
   readonly isUp: boolean;
+  /** It answers and takes changes. */
+  readonly isWritable: boolean;
 }
 
 interface HealthOfOthers {
   readonly users: HealthOfUsers;
   /** The Redis that counts requests of clients for all mappers, if there is one. */
   readonly counts: { readonly name: string; readonly isConnected: boolean } | undefined;
+  /** The Redis servers that cache links for all mappers, if there are any. */
+  readonly cache: { readonly silent: readonly string[] } | undefined;
+  /** The store of images, if there are any. */
+  readonly blobs: HealthOfBlobs | undefined;
+}
+
+export interface HealthOfBlobs {
+  readonly name: string;
+  readonly isUp: boolean;
+  /** It answers and takes images. */
+  readonly isWritable: boolean;
 }
 
 /** Ready as long as redirects can be served at all. Names every store that is degraded. */
 export function readinessOf(
-  { pools, counter, servers, users, counts }: MapperStores & HealthOfOthers,
+  { pools, counter, servers, users, counts, cache, blobs }: MapperStores & HealthOfOthers,
   signal: AbortSignal,
 ): Readiness {
   const degraded = [
@@ -248,7 +261,11 @@ export function readinessOf(
       .filter((server) => server.isWritable && !server.takes('owned'))
       .map(({ name }) => `${name} own links`),
     ...(users.isConfigured && !users.isUp ? ['users'] : []),
+    ...(users.isUp && !users.isWritable ? ['users writes'] : []),
     ...(counts !== undefined && !counts.isConnected ? [counts.name] : []),
+    ...(cache?.silent ?? []),
+    ...(blobs !== undefined && !blobs.isUp ? [blobs.name] : []),
+    ...(blobs !== undefined && blobs.isUp && !blobs.isWritable ? [`${blobs.name} writes`] : []),
   ];
   const keys =
     counter?.inMemory ?? pools.reduce((sum, { isHealthy, level }) => sum + (isHealthy ? level : 0), 0);

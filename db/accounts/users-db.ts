@@ -31,6 +31,8 @@ export interface UsersDb {
    * not answer
    */
   verify(): Promise<void>;
+  /** Finds out whether it takes changes, without one. @throws StoreUnavailableError it does not */
+  checkWrites(): Promise<void>;
   close(): Promise<void>;
 }
 
@@ -63,6 +65,10 @@ export function openUsersDb({ url }: { readonly url: string }): UsersDb {
     webhookDeliveries: new WebhookDeliveries(forWebhooks),
     verify: async () => {
       await checkSchema(db, 'users');
+    },
+    // No session has an empty hash. A database that is read-only refuses the statement all the same.
+    checkWrites: async () => {
+      await forWebhooks.execute("DELETE FROM sessions WHERE secret_hash = ''", []);
     },
     close: async () => void (await Promise.all([db.close(), forImports.close(), forWebhooks.close()])),
   };

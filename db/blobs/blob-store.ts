@@ -78,5 +78,10 @@ export interface BlobStore {
    * @param after only those behind the blob of this name, which need not be there any more
    */
   list(prefix: string, after?: string): AsyncIterable<BlobStat>;
+  /**
+   * Finds out whether blobs can be stored, and leaves none behind.
+   * @throws StoreUnavailableError they cannot
+   */
+  checkWrites(): Promise<void>;
   close(): Promise<void>;
 }

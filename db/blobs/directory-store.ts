@@ -131,6 +131,15 @@ export class DirectoryStore implements BlobStore {
     }
   }
 
+  async checkWrites(): Promise<void> {
+    try {
+      await checkMarker(this.#root, this.#disk);
+      await this.#spool.checkWrites();
+    } catch (error) {
+      throw fromDisk('check', error);
+    }
+  }
+
   async close(): Promise<void> {
     // There are no connections.
   }

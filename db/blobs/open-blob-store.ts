@@ -10,6 +10,9 @@ export interface OpenStoreOptions extends WatchedStoreOptions {
   readonly disk?: DiskCalls | undefined;
 }
 
+/** Some services charge for what is written. */
+const S3_WRITES_POLL_MS = 60_000;
+
 /**
  * Opens the store of a configuration. It need not answer yet: until it does, calls are refused. The client of
  * S3 is loaded only for S3, because it takes 20 MB.
@@ -18,7 +21,8 @@ export async function openBlobStore(
   config: BlobsConfig,
   { disk = new DiskCalls(), ...options }: OpenStoreOptions,
 ): Promise<WatchedBlobStore> {
-  return new WatchedBlobStore(await storeOf(config, disk), options);
+  const writesPollMs = config.kind === 's3' ? S3_WRITES_POLL_MS : 0;
+  return new WatchedBlobStore(await storeOf(config, disk), { writesPollMs, ...options });
 }
 
 /**

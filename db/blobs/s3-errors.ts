@@ -27,6 +27,11 @@ export function isMissingBucket(error: unknown): boolean {
   return (error as Answer | null)?.name === 'NoSuchBucket';
 }
 
+/** The bytes of a request are not those of which it has the hash. */
+export function isWrongHash(error: unknown): boolean {
+  return ['BadDigest', 'InvalidDigest'].includes((error as Answer | null)?.name ?? '');
+}
+
 /** Whether the same request may succeed a moment later. */
 export function isWorthRepeating(error: unknown): boolean {
   const status = statusOf(error);

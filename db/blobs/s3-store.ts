@@ -1,3 +1,4 @@
+import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import {
   CreateBucketCommand,
@@ -17,7 +18,7 @@ import { checkName, checkPrefix, isBlobName } from './blob-names.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
 import { BlobStream, exactly } from './blob-stream.ts';
 import { announcedBytes, S3Body } from './s3-body.ts';
-import { fromS3, isMissingBucket, isWorthRepeating, statusOf } from './s3-errors.ts';
+import { fromS3, isMissingBucket, isWorthRepeating, isWrongHash, statusOf } from './s3-errors.ts';
 
 /**
  * Each with a connection of its own. A read keeps it until its client has all bytes, so reads have places of
@@ -29,6 +30,9 @@ const MAX_REQUESTS = MAX_READS + MAX_OTHERS;
 const MAX_WAITING = 1_000;
 const CONNECT_TIMEOUT_MS = 1_000;
 const PAGE = 1_000;
+/** What is sent to find out whether blobs are taken. Nothing is stored under this name. */
+const SAMPLE = { name: 'may-anybody-write', bytes: Buffer.alloc(65_536) };
+const HASH_OF_OTHERS = createHash('md5').update('others').digest('base64');
 const SILENT = { debug: ignore, info: ignore, warn: ignore, error: ignore };
 
 export interface S3Timeouts extends ProgressLimits {
@@ -202,6 +206,25 @@ export class S3Store implements BlobStore {
       }
       ContinuationToken = page.IsTruncated === true ? page.NextContinuationToken : undefined;
     } while (ContinuationToken !== undefined);
+  }
+
+  /**
+   * It sends bytes with the hash of others. A server looks first at our rights and at the quota. Then it
+   * compares the hash, and stores nothing.
+   */
+  async checkWrites(): Promise<void> {
+    const target = { Bucket: this.#bucket, Key: SAMPLE.name };
+    const command = new PutObjectCommand({ ...target, Body: SAMPLE.bytes, ContentMD5: HASH_OF_OTHERS });
+    await this.#call(async ({ signal: abortSignal }) => {
+      try {
+        await this.#client.send(command, { abortSignal });
+      } catch (error) {
+        if (isWrongHash(error)) return;
+        throw error;
+      }
+      // It compares no hashes, and has stored it.
+      await this.#client.send(new DeleteObjectCommand(target), { abortSignal });
+    });
   }
 
   async close(): Promise<void> {

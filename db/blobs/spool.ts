@@ -1,8 +1,8 @@
 import { randomBytes } from 'node:crypto';
-import { open, opendir, stat, unlink, utimes, type FileHandle } from 'node:fs/promises';
+import { open, opendir, stat, statfs, unlink, utimes, type FileHandle } from 'node:fs/promises';
 import { join } from 'node:path';
 import { addAbortSignal } from 'node:stream';
-import { ContentLengthError } from './blob-errors.ts';
+import { BLOB_STORE, BlobRefusedError, ContentLengthError } from './blob-errors.ts';
 import type { BlobContent } from './blob-store.ts';
 import { exactly } from './blob-stream.ts';
 import { SPOOL } from './directory-layout.ts';
@@ -15,6 +15,10 @@ const MAX_FRESH_MS = 60_000;
 /** Each call to the disk costs a turn of a thread. */
 const WRITTEN_TOGETHER = 256 * 1024;
 const SUFFIX = '.tmp';
+/** A block: the shortest text for which a disk needs room. */
+const SAMPLE = Buffer.alloc(4_096);
+/** For one image of the largest size. A disk that has less takes small images only, one after the other. */
+const MIN_ROOM_BYTES = 20 * 2 ** 20;
 
 /** The folder where blobs are until they are whole and on disk. */
 export class Spool {
@@ -32,7 +36,7 @@ export class Spool {
    * @throws ContentLengthError, what the content throws, errors of the disk
    */
   async take(content: BlobContent, signal: AbortSignal): Promise<string> {
-    const path = join(this.#folder, `${randomBytes(12).toString('hex')}${SUFFIX}`);
+    const path = this.#newPath();
     try {
       await this.#write(content, path, signal);
       return path;
@@ -40,6 +44,27 @@ export class Spool {
       await this.remove(path);
       throw error;
     }
+  }
+
+  /**
+   * Writes a small file and removes it. It is not made durable, so hardly anything reaches the disk.
+   * @throws BlobRefusedError when there is no room for an image; errors of the disk
+   */
+  async checkWrites(): Promise<void> {
+    const path = this.#newPath();
+    const handle = await this.#open(path, 'wx');
+    try {
+      await this.#writeAll(handle, [SAMPLE], SAMPLE.length);
+    } finally {
+      await this.#disk.close(handle);
+      await this.remove(path);
+    }
+    const { bavail, blocks, bsize } = await this.#disk.do('look at the disk', async () =>
+      statfs(this.#folder),
+    );
+    // Some file systems tell nothing.
+    if (blocks > 0 && bavail * bsize < MIN_ROOM_BYTES)
+      throw new BlobRefusedError(BLOB_STORE, 'its disk is full: it has less than 20 MB left');
   }
 
   /** Also of a file that is not there. A file that cannot be removed is removed when it is old. */
@@ -91,6 +116,10 @@ export class Spool {
     } finally {
       await this.#disk.close(handle);
     }
+  }
+
+  #newPath(): string {
+    return join(this.#folder, `${randomBytes(12).toString('hex')}${SUFFIX}`);
   }
 
   async #write(content: BlobContent, path: string, signal: AbortSignal): Promise<void> {

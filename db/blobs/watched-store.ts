@@ -2,6 +2,7 @@ import { Breaker, type BreakerState } from '../../runtime/breaker.ts';
 import { BLOB_STORE_BREAKER } from '../../runtime/config/breakers.ts';
 import type { Log } from '../../runtime/log.ts';
 import { pollEvery } from '../../runtime/polling.ts';
+import { withDeadline } from '../../runtime/retry.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import { BlobRefusedError, isStoreAway } from './blob-errors.ts';
 import type { BlobContent, BlobStat, BlobStore, ByteRange, OpenBlob } from './blob-store.ts';
@@ -23,6 +24,11 @@ export interface WatchedStoreOptions {
   readonly observer?: BlobObserver | undefined;
   /** How often a store that nobody uses is looked at. 0: never. */
   readonly pollMs?: number;
+  /**
+   * How seldom it is found out whether a store takes blobs, while it does. Default: with each look. After a
+   * put that was refused, the next look does it.
+   */
+  readonly writesPollMs?: number;
 }
 
 /** No blob has this name. Whether it is there shows that the store answers. */
@@ -44,12 +50,18 @@ export class WatchedBlobStore implements BlobStore {
   #refusesAll = false;
   #whyAway = 'it has not answered';
   #usedMs = -Infinity;
+  readonly #writesPollMs: number;
+  /** Undefined: it takes blobs, as far as we know. */
+  #whyNoWrites: string | undefined;
+  #writesCheckedMs = -Infinity;
+  readonly #looked = Promise.withResolvers<void>();
 
-  constructor(store: BlobStore, { log, observer, pollMs = POLL_MS }: WatchedStoreOptions) {
+  constructor(store: BlobStore, { log, observer, pollMs = POLL_MS, writesPollMs = 0 }: WatchedStoreOptions) {
     this.name = store.name;
     this.#store = store;
     this.#log = log;
     this.#observer = observer;
+    this.#writesPollMs = writesPollMs;
     this.#breaker = new Breaker({
       ...BLOB_STORE_BREAKER,
       now: () => performance.now(),
@@ -63,8 +75,24 @@ export class WatchedBlobStore implements BlobStore {
     return this.#isUp === true;
   }
 
+  /** Whether it answers and takes blobs. */
+  get isWritable(): boolean {
+    return this.isUp && this.#whyNoWrites === undefined;
+  }
+
+  /** Waits for the end of the first look, for at most `timeoutMs`. */
+  async whenLooked(timeoutMs: number): Promise<void> {
+    await withDeadline('the first look', timeoutMs, async () => this.#looked.promise).catch(() => undefined);
+  }
+
   async put(name: string, content: BlobContent): Promise<void> {
-    return this.#do('put', async () => this.#store.put(name, content));
+    try {
+      await this.#do('put', async () => this.#store.put(name, content));
+    } catch (error) {
+      // This blob alone may be to blame.
+      if (error instanceof BlobRefusedError) this.#writesCheckedMs = -Infinity;
+      throw error;
+    }
   }
 
   async get(name: string, range?: ByteRange, bytes?: number): Promise<OpenBlob | undefined> {
@@ -109,6 +137,17 @@ export class WatchedBlobStore implements BlobStore {
       // Also of a reader who has seen enough.
       this.#observer?.onOperation('list', hasFailed, waitedMs / 1_000);
       await entries.return?.();
+    }
+  }
+
+  async checkWrites(): Promise<void> {
+    try {
+      this.#admit();
+      await this.#store.checkWrites();
+      this.#answered();
+    } catch (error) {
+      this.#judge(error);
+      throw error;
     }
   }
 
@@ -161,12 +200,35 @@ export class WatchedBlobStore implements BlobStore {
 
   /** An idle store is looked at, so that its outage is seen before somebody needs it. */
   async #look(pollMs: number): Promise<void> {
-    if (performance.now() - this.#usedMs < pollMs && this.#isUp === true) return;
+    if (performance.now() - this.#usedMs >= pollMs || this.#isUp !== true)
+      try {
+        await this.stat(POLLED_NAME);
+      } catch (error) {
+        if (error instanceof BlobRefusedError) this.#noteRefusal(error);
+      }
+    if (this.isUp) await this.#lookAtWrites();
+    this.#looked.resolve();
+  }
+
+  async #lookAtWrites(): Promise<void> {
+    const isFresh = performance.now() - this.#writesCheckedMs < this.#writesPollMs;
+    if (isFresh && this.#whyNoWrites === undefined) return;
+    this.#writesCheckedMs = performance.now();
     try {
-      await this.stat(POLLED_NAME);
+      await this.checkWrites();
+      this.#noteWrites(undefined);
     } catch (error) {
-      if (error instanceof BlobRefusedError) this.#noteRefusal(error);
+      if (error instanceof BlobRefusedError) this.#noteWrites(error.reason);
     }
+  }
+
+  #noteWrites(whyNone: string | undefined): void {
+    const store = this.name;
+    if (whyNone !== undefined && this.#whyNoWrites === undefined)
+      this.#log.warn({ store, reason: whyNone }, 'the blob store takes no blobs');
+    if (whyNone === undefined && this.#whyNoWrites !== undefined)
+      this.#log.info({ store }, 'the blob store takes blobs again');
+    this.#whyNoWrites = whyNone;
   }
 
   /** A store that is full, or has a damaged blob, still answers whether a blob is there. */

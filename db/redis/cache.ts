@@ -32,6 +32,8 @@ export interface CacheEntry {
  */
 export interface CacheDb extends AsyncDisposable {
   readonly name: string;
+  /** Whether it answered last. */
+  readonly isConnected: boolean;
   /** Resolves to whether the shard was connected within `timeoutMs`. */
   whenConnected(timeoutMs: number): Promise<boolean>;
   read(key: string): Promise<CacheAnswer>;
@@ -76,6 +78,10 @@ class RedisCache implements CacheDb {
     this.name = redis.name;
     this.#redis = redis;
     this.#scope = scope;
+  }
+
+  get isConnected(): boolean {
+    return this.#redis.isConnected;
   }
 
   async whenConnected(timeoutMs: number): Promise<boolean> {

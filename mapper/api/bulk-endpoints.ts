@@ -102,6 +102,10 @@ export const BULK_ENDPOINTS: readonly Endpoint[] = [
       unique_ids: uniqueIds,
       set: patchBody.meta({ description: 'a body of `PATCH /urls/{key}`' }),
     }),
+    faultsOf: ({ links }, { body }) =>
+      links
+        .faultsOf((body as { set?: unknown }).set)
+        .map(({ field, reason }) => ({ field: `set.${field}`, reason })),
     maxBodyBytes: MAX_KEYS_BYTES,
     example: { unique_ids: ['QFXOHkP7'], set: { tags: ['greetings'] } },
     status: 200,

@@ -7,7 +7,7 @@ import type { Identity } from '../auth/identities.ts';
 import { isDue } from '../auth/last-uses.ts';
 import type { BodyStream } from '../http/body-stream.ts';
 import { invalidInput } from '../http/field-errors.ts';
-import { invalidFields, Problem } from '../http/problem.ts';
+import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import { headerOf } from '../http/request-facts.ts';
 import { idempotencyKeyOf } from '../shorten/repeatable.ts';
 import type { ContentReply, NotModified } from './content.ts';
@@ -66,14 +66,15 @@ export async function callEndpoint(
   if (access !== 'anyone') guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(request, response, identity, cookieName);
   if (query === undefined && parts.query !== undefined) refuseQuery(parts.query);
+  const check = createCheck((sent) => endpoint.faultsOf?.(services, { identity, ...sent }) ?? []);
   const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(request);
   const asked = {
     // Who may be nobody is part of the type of each declaration.
     identity: identity as never,
     identifyAgain: async () => (await identifyAgain(request, access, guard)) as never,
     params: (params && check(params, parts.params)) as never,
-    query: (query && check(query, singleValues(parts.query ?? {}))) as never,
-    body: (body && check(body, await parts.body())) as never,
+    query: (query && check(query, singleValues(parts.query ?? {}), 'query')) as never,
+    body: (body && check(body, await parts.body(), 'body')) as never,
     stream: (bodyTypes && parts.stream(Object.keys(bodyTypes))) as never,
     headers: parts.headers ?? request.headers,
     addressOf: () => limits.clientAddressOf(request),
@@ -109,10 +110,14 @@ async function identifyAgain(
   return identity;
 }
 
-function check<S extends z.ZodType>(schema: S, value: unknown): z.output<S> {
-  const parsed = schema.safeParse(value);
-  if (!parsed.success) throw invalidInput(parsed.error);
-  return parsed.data;
+/** @param faultsOf what else is wrong with a part that the schema refuses */
+function createCheck(faultsOf: (sent: { query: unknown; body: unknown }) => readonly FieldError[]) {
+  return <S extends z.ZodType>(schema: S, value: unknown, part?: 'query' | 'body'): z.output<S> => {
+    const parsed = schema.safeParse(value);
+    if (parsed.success) return parsed.data;
+    const nothing = { query: undefined, body: undefined };
+    throw invalidInput(parsed.error, part === undefined ? [] : faultsOf({ ...nothing, [part]: value }));
+  };
 }
 
 /** @throws Problem 422 for a parameter that is given twice: programs differ in which one they take */

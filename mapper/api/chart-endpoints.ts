@@ -1,7 +1,7 @@
 import { endpoint, type Endpoint } from './endpoint.ts';
 import { linkKey } from './link-fields.ts';
 import { chartsAnswer, overviewChartsAnswer } from './statistics-answers.ts';
-import { chartsQuery } from './statistics-fields.ts';
+import { chartsQuery, faultsOfZone } from './statistics-fields.ts';
 
 /**
  * All that a page with charts shows, in one question. They are not of the API and have no route: pages call
@@ -18,6 +18,7 @@ export const CHART_ENDPOINTS: readonly Endpoint[] = [
     access: 'stats:read',
     params: linkKey,
     query: chartsQuery,
+    faultsOf: (_, { query }) => faultsOfZone(query),
     status: 200,
     answer: chartsAnswer,
     means: 'The clicks of the period',
@@ -34,6 +35,7 @@ export const CHART_ENDPOINTS: readonly Endpoint[] = [
     summary: 'All charts of all your links together',
     access: 'stats:read',
     query: chartsQuery,
+    faultsOf: (_, { query }) => faultsOfZone(query),
     status: 200,
     answer: overviewChartsAnswer,
     means: 'The clicks of the period',

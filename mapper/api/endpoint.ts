@@ -8,7 +8,7 @@ import type { Identity } from '../auth/identities.ts';
 import type { Secret } from '../auth/secrets.ts';
 import type { Webhooks } from '../webhooks/webhooks.ts';
 import type { BodyStream } from '../http/body-stream.ts';
-import type { ProblemKind } from '../http/problem.ts';
+import type { FieldError, ProblemKind } from '../http/problem.ts';
 import type { Orphans } from '../orphans/orphans.ts';
 import type { AdminLinks } from './admin-links.ts';
 import type { BulkChanges } from './bulk-changes.ts';
@@ -143,6 +143,18 @@ export interface Declared {
   readonly hasPage?: true;
   /** A fast path of its own answers it: the router leaves it alone. */
   readonly isServedElsewhere?: true;
+  /**
+   * What `handle` would refuse as well, of a request that the declaration refuses already. So everything that
+   * is wrong is told at the same time.
+   */
+  readonly faultsOf?: (services: Services, sent: Sent) => readonly FieldError[];
+}
+
+/** The parts of a request of which one is not as it is declared. */
+export interface Sent {
+  readonly identity: Identity | undefined;
+  readonly query: unknown;
+  readonly body: unknown;
 }
 
 export interface Endpoint extends Declared {

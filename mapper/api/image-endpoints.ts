@@ -1,6 +1,6 @@
 import { z } from 'zod';
 import { Problem } from '../http/problem.ts';
-import { imageFields } from '../images/image-fields.ts';
+import { faultsOfOwner, imageFields } from '../images/image-fields.ts';
 import type { DeclaredContents } from './content.ts';
 import { endpoint, type Endpoint, type Services } from './endpoint.ts';
 import { time } from './fields.ts';
@@ -64,6 +64,7 @@ export const IMAGE_ENDPOINTS: readonly Endpoint[] = [
     access: { optional: 'links:create' },
     limit: 'anonymous',
     query: imageFields,
+    faultsOf: (_, { identity, query }) => faultsOfOwner(Object(query) as object, identity?.userId ?? null),
     bodyTypes: bodies,
     maxBodyMs: MAX_UPLOAD_MS,
     finds:

@@ -124,8 +124,7 @@ export class ImageService {
     const release = this.#uploads.take(sender);
     try {
       await using stack = new AsyncDisposableStack();
-      const { file, fields } = await this.#receive(posted, stack);
-      requireOwnerFor(fields, userId);
+      const { file, fields } = await this.#receive(posted, userId, stack);
       const deadline = new UploadDeadline();
       const preparing = { stack, deadline, sender };
       const picture = await preparePicture(file, preparing, this.#options);
@@ -139,6 +138,7 @@ export class ImageService {
 
   async #receive(
     { stream, headers, query }: PostedBody,
+    userId: bigint | null,
     stack: AsyncDisposableStack,
   ): Promise<{ readonly file: SpoolFile; readonly fields: ImageFields }> {
     const { spool } = this.#options;
@@ -147,7 +147,7 @@ export class ImageService {
     const [parameter] = Object.keys(query);
     if (parameter !== undefined) throw invalidFields([{ field: parameter, reason: 'belongs into the form' }]);
     const form = await receiveForm({ contentType: headers['content-type'] ?? '', pieces }, stack, spool);
-    return { file: form.file, fields: parseImageFields(form.fields) };
+    return { file: form.file, fields: parseImageFields(form.fields, userId) };
   }
 }
 

@@ -117,6 +117,7 @@ export const LINK_ENDPOINTS: readonly Endpoint[] = [
     access: 'links:write',
     params: linkKey,
     body: patchBody,
+    faultsOf: ({ links }, { body }) => links.faultsOf(body),
     conditional: 'change',
     example: { title: 'Hello, world', tags: ['greetings'] },
     status: 200,

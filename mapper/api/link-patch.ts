@@ -3,7 +3,7 @@ import { mustBe } from '../http/field-errors.ts';
 import { invalidFields, type FieldError } from '../http/problem.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
 import { tags, title } from '../shorten/own-fields.ts';
-import { ruleFields, toRuleChange, whyTargetsTooLong } from '../shorten/rule-fields.ts';
+import { MAX_TARGETS, ruleFields, toRuleChange, whyTargetsTooLong } from '../shorten/rule-fields.ts';
 import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
 import { expirationDate, longUrl } from './link-fields.ts';
 
@@ -33,6 +33,27 @@ export function toPatch(body: z.output<typeof patchBody>): GivenPatch {
     ...(password !== undefined && { password }),
     ...toRuleChange(body),
   };
+}
+
+/** What is wrong with the targets in a body of which other fields are wrong. */
+export function faultsOfTargets(body: unknown, rules: TargetRules): FieldError[] {
+  const { long_url, expired_url, targets } = Object(body) as Readonly<Record<string, unknown>>;
+  const others = Array.isArray(targets) ? (targets as unknown[]) : [];
+  const given: [string, unknown][] = [
+    ['long_url', long_url],
+    ['expired_url', expired_url],
+    ...others
+      // More of them are refused together.
+      .slice(0, MAX_TARGETS)
+      .map((target, at): [string, unknown] => [
+        `targets.${at}.long_url`,
+        (target as { long_url?: unknown } | null)?.long_url,
+      ]),
+  ];
+  return given.flatMap(([field, url]) => {
+    const target = typeof url === 'string' ? parseTargetUrl(url, rules) : undefined;
+    return target?.ok === false ? [{ field, reason: target.reason }] : [];
+  });
 }
 
 /**

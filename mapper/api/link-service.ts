@@ -1,7 +1,7 @@
 import type { ListQuestion } from '../../db/own-links/list-links.ts';
 import type { Identity } from '../auth/identities.ts';
 import { isAllowed } from '../auth/scopes.ts';
-import { invalidFields, Problem } from '../http/problem.ts';
+import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import { isNamedBy } from '../links/etag.ts';
 import type { ManyChanged } from '../links/change-many.ts';
 import type { LinkPatch } from '../links/judge-change.ts';
@@ -11,7 +11,7 @@ import type { HashPassword } from '../shorten/shorten-request.ts';
 import type { TargetRules } from '../shorten/target-url.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { LinkAnswers, type AnsweredLink } from './link-answers.ts';
-import { judgeTargets, type GivenPatch } from './link-patch.ts';
+import { faultsOfTargets, judgeTargets, type GivenPatch } from './link-patch.ts';
 import { ask, badCursor, requireKey, settle, unknownLink } from './link-problems.ts';
 
 export interface LinkServiceOptions {
@@ -72,6 +72,11 @@ export class LinkService {
     const patch = await this.hashed(judged, identity.userId);
     const { link, announced } = await settle(async () => own.change(caller, key, patch, ifMatch));
     return this.#answers.changed(link, announced);
+  }
+
+  /** What is wrong with the targets in the body of a change. */
+  faultsOf(body: unknown): FieldError[] {
+    return faultsOfTargets(body, this.#options.targets);
   }
 
   /** The change with the hash of its password. @throws Problem 503 when too many wait */

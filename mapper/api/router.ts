@@ -31,12 +31,12 @@ export const API_HEADERS: Readonly<Record<string, string>> = {
 export function addEndpoints(router: Router, endpoints: readonly Endpoint[], options: ApiOptions): void {
   // `/urls/bulk` is not a link with the key `bulk`.
   const ordered = endpoints.toSorted((a, b) => parametersOf(a) - parametersOf(b));
-  for (const endpoint of ordered.filter(({ isServedElsewhere }) => isServedElsewhere !== true))
-    router.register(toRouterPath(endpoint.path), [endpoint.method], async (ctx) => {
-      ctx.set({ ...API_HEADERS });
-      await answer(ctx, endpoint, options);
-    });
   for (const [path, declared] of Map.groupBy(ordered, ({ path }) => path)) {
+    for (const endpoint of declared.filter(({ isServedElsewhere }) => isServedElsewhere !== true))
+      router.register(toRouterPath(path), [endpoint.method], async (ctx) => {
+        ctx.set({ ...API_HEADERS });
+        await answer(ctx, endpoint, options);
+      });
     // Then its own route says which methods make sense.
     if (declared.some(({ isServedElsewhere }) => isServedElsewhere === true)) continue;
     router.all(toRouterPath(path), (ctx) => {

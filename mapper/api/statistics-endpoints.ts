@@ -1,7 +1,7 @@
 import { endpoint, type Endpoint } from './endpoint.ts';
 import { linkKey } from './link-fields.ts';
 import { CSV, overviewAnswer, statisticsAnswer, toCsv, wantsCsv } from './statistics-answers.ts';
-import { statisticsQuery } from './statistics-fields.ts';
+import { faultsOfZone, statisticsQuery } from './statistics-fields.ts';
 
 const EXAMPLE = {
   from: '2026-11-26T23:00:00.000Z',
@@ -38,6 +38,7 @@ export const STATISTICS_ENDPOINTS: readonly Endpoint[] = [
     access: 'stats:read',
     params: linkKey,
     query: statisticsQuery,
+    faultsOf: (_, { query }) => faultsOfZone(query),
     status: 200,
     answer: statisticsAnswer,
     answerTypes,
@@ -58,6 +59,7 @@ export const STATISTICS_ENDPOINTS: readonly Endpoint[] = [
     description: `${ABOUT} A visitor who followed links on two urls servers in one day counts twice.`,
     access: 'stats:read',
     query: statisticsQuery,
+    faultsOf: (_, { query }) => faultsOfZone(query),
     status: 200,
     answer: overviewAnswer,
     answerTypes,

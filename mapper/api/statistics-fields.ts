@@ -1,6 +1,8 @@
 import { z } from 'zod';
 import { parseInstant } from '../shorten/expiration.ts';
-import { BY, type Moment } from '../statistics/question.ts';
+import type { FieldError } from '../http/problem.ts';
+import { BY, NO_ZONE, type Moment } from '../statistics/question.ts';
+import { Zone } from '../statistics/zone.ts';
 import { UNITS } from '../statistics/units.ts';
 
 const DATE = /^\d{4}-\d\d-\d\d$/;
@@ -50,6 +52,13 @@ export const statisticsQuery = z.strictObject({
     .default('UTC')
     .meta({ description: 'time zone: an IANA name, or an offset, such as `+02:00` (the `+` as `%2B`)' }),
 });
+
+/** What is wrong with the zone in a question of which other parameters are wrong. */
+export function faultsOfZone(query: unknown): FieldError[] {
+  const { tz } = Object(query) as { readonly tz?: unknown };
+  const isKnown = typeof tz !== 'string' || Zone.find(tz, Date.now()) !== undefined;
+  return isKnown ? [] : [{ field: 'tz', reason: NO_ZONE }];
+}
 
 export type StatisticsQuery = z.output<typeof statisticsQuery>;
 

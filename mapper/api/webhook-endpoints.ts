@@ -131,6 +131,8 @@ function toDelivery(delivery: WebhookDelivery): z.input<typeof deliveryAnswer> {
   };
 }
 
+const faultsOf: Endpoint['faultsOf'] = ({ webhooks }, { body }) => webhooks.faultsOf(Object(body) as object);
+
 export const WEBHOOK_ENDPOINTS: readonly Endpoint[] = [
   endpoint({
     method: 'GET',
@@ -159,6 +161,7 @@ export const WEBHOOK_ENDPOINTS: readonly Endpoint[] = [
       'Within a second, all events of your links are sent to it by POST, at least once each, in no certain order; the `version` of the link says which is newer. See docs/webhooks.md.',
     access: 'account',
     body: z.strictObject({ url, events }),
+    faultsOf,
     example: { url: 'https://hooks.example/keymill', events: ['link.created', 'link.updated'] },
     status: 201,
     answer: secretAnswer,
@@ -185,6 +188,7 @@ export const WEBHOOK_ENDPOINTS: readonly Endpoint[] = [
       events,
       disabled: z.boolean({ error: mustBe('true or false') }).optional(),
     }),
+    faultsOf,
     example: { events: ['link.deleted'], disabled: false },
     status: 200,
     answer: webhookAnswer,

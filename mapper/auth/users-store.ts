@@ -47,6 +47,7 @@ export class UsersStore {
   /** Why a person must mend it; undefined when it fits. */
   #contradiction: string | undefined;
   #isVerified = false;
+  #takesWrites = true;
 
   constructor({ db, keptImportDays = KEPT_IMPORT_DAYS, now, log }: UsersStoreOptions) {
     this.#db = db;
@@ -65,6 +66,11 @@ export class UsersStore {
 
   get isUp(): boolean {
     return this.#isVerified && this.#breaker.isClosed;
+  }
+
+  /** Whether it answers and takes changes: sessions, keys, accounts. */
+  get isWritable(): boolean {
+    return this.isUp && this.#takesWrites;
   }
 
   /** It answers, and a person must mend it. */
@@ -108,6 +114,21 @@ export class UsersStore {
       if (isContradiction(error)) this.#verified(messageOf(error));
       if (isAboutStore(error)) this.#breaker.failed(error);
     }
+  }
+
+  /** Asks whether it takes changes. Never rejects. */
+  async pollWrites(): Promise<void> {
+    const db = this.#db;
+    if (db === undefined || !this.isUp) return;
+    const reason = await db.checkWrites().then(
+      () => undefined,
+      (error: unknown) => (isOutage(error) ? messageOf(error) : undefined),
+    );
+    const takesWrites = reason === undefined;
+    if (takesWrites === this.#takesWrites) return;
+    this.#takesWrites = takesWrites;
+    if (takesWrites) this.#log.info('users database: takes changes again');
+    else this.#log.warn({ reason }, 'users database: takes no changes');
   }
 
   /**

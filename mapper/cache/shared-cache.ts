@@ -43,6 +43,11 @@ export class SharedCache {
     this.#ttlMs = ttlMs;
   }
 
+  /** The names of the shards that do not answer. */
+  get silent(): string[] {
+    return this.#shards.filter(({ db }) => !db.isConnected).map(({ db }) => db.name);
+  }
+
   /** Looks a link up. Never rejects. @returns undefined when the shard does not answer */
   async find(key: string): Promise<SharedAnswer | undefined> {
     const shard = this.#shardOf(key);

@@ -25,7 +25,7 @@ const NAMES: { country?: Intl.DisplayNames; language?: Intl.DisplayNames } = {};
 
 function namesOf(by: keyof typeof NAMES): Intl.DisplayNames {
   const type = by === 'country' ? 'region' : 'language';
-  return (NAMES[by] ??= new Intl.DisplayNames('en', { type, fallback: 'code' }));
+  return (NAMES[by] ??= new Intl.DisplayNames('en', { type, fallback: 'none' }));
 }
 
 /** A stored value in words: `DE` is Germany. Pure. */
@@ -35,10 +35,14 @@ export function nameOfValue(by: keyof typeof WORDS, value: string): string {
   if (by === 'device' && value === 'tv') return 'TV';
   if (by === 'device') return value.charAt(0).toUpperCase() + value.slice(1);
   if (by !== 'country' && by !== 'language') return value;
+  return knownName(by, value) ?? `${WORDS[by].nothing} (${value})`;
+}
+
+function knownName(by: keyof typeof NAMES, value: string): string | undefined {
   try {
-    return namesOf(by).of(value) ?? value;
+    return namesOf(by).of(value);
   } catch {
-    // An older release may have stored what is no code.
-    return value;
+    // An older release may have stored what has not even the form of a code.
+    return undefined;
   }
 }

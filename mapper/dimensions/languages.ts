@@ -8,6 +8,9 @@ import { RecentTexts } from './recent-texts.ts';
 const MAX_HEADERS = 2_048;
 const MAX_CHARACTERS = 256;
 
+/** Of ISO 639. No longer one is registered, and a shorter one begins a tag of one's own: `x-klingon`. */
+const LANGUAGE = /^([a-z]{2,3})(?:-|$)/;
+
 /**
  * Which language visitors want most: `de`, not `de-AT`, because all that is written behind it makes it rarer.
  */
@@ -26,8 +29,8 @@ export class Languages {
   }
 
   #read(header: string): Label {
-    const [best] = parseLanguages(header);
-    const [language = NO_VALUE] = best === undefined || best.weight === 0 ? [] : best.range.split('-');
+    const ranges = parseLanguages(header).filter(({ weight }) => weight > 0);
+    const [language = NO_VALUE] = ranges.flatMap(({ range }) => LANGUAGE.exec(range)?.[1] ?? []);
     const label = labelOf('language', flat(language));
     this.#labels.set(flat(header), label);
     return label;

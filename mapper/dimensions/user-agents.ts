@@ -112,14 +112,17 @@ function readAgent(text: string): Agent {
 
 type AgentNames = Partial<Record<'browser' | 'os' | 'device', string | undefined>>;
 
-function labelsOf({
-  browser = NO_VALUE,
-  os = NO_VALUE,
-  device = NO_VALUE,
-}: AgentNames): Omit<Agent, 'isBot'> {
+function labelsOf({ browser, os, device }: AgentNames): Omit<Agent, 'isBot'> {
   return {
-    browser: labelOf('browser', browser),
-    os: labelOf('os', os),
-    device: labelOf('device', device),
+    browser: labelOf('browser', nameIn(browser)),
+    os: labelOf('os', nameIn(os)),
+    device: labelOf('device', nameIn(device)),
   };
+}
+
+/** A browser that nobody knows is called by the first words of its text, and these may be anything. */
+const NAME = /^[A-Za-z0-9](?:[ -~]{0,62}[!-~])?$/;
+
+function nameIn(said: string | undefined): string {
+  return said !== undefined && NAME.test(said) ? said : NO_VALUE;
 }

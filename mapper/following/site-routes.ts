@@ -13,12 +13,15 @@ export interface SiteOptions {
 export function addSiteRoutes(router: Router, { rootUrl, paths }: SiteOptions): void {
   const robots = robotsAnswer(paths);
   router.get('/robots.txt', (ctx) => setPrepared(ctx, robots));
-  router.all('/robots.txt', () => {
-    throw new Problem('method-not-allowed', { headers: { Allow: 'GET, HEAD' } });
-  });
+  router.all('/robots.txt', refuseMethod);
   if (rootUrl === undefined) return;
   const root = leadTo(rootUrl);
   router.get('/', (ctx) => setPrepared(ctx, root));
+  router.all('/', refuseMethod);
+}
+
+function refuseMethod(): never {
+  throw new Problem('method-not-allowed', { headers: { Allow: 'GET, HEAD' } });
 }
 
 function leadTo(url: string): PreparedAnswer {

@@ -4,9 +4,11 @@ import { invalidFields, type FieldError, type Problem } from './problem.ts';
 /** A body may contain thousands of unknown fields. The answer lists only the first. */
 const MAX_FIELD_ERRORS = 20;
 
-/** 422 that says for every field what zod found wrong with it. */
-export function invalidInput({ issues }: z.ZodError): Problem {
-  return invalidFields(issues.flatMap(toFieldErrors).slice(0, MAX_FIELD_ERRORS));
+/** 422 that says for every field what zod found wrong with it. @param others faults of further fields */
+export function invalidInput({ issues }: z.ZodError, others: readonly FieldError[] = []): Problem {
+  const found = issues.flatMap(toFieldErrors);
+  const isNew = ({ field }: FieldError): boolean => !found.some((error) => error.field === field);
+  return invalidFields([...found, ...others.filter(isNew)].slice(0, MAX_FIELD_ERRORS));
 }
 
 function toFieldErrors(issue: z.core.$ZodIssue): FieldError[] {

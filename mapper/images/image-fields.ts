@@ -35,19 +35,28 @@ export const imageFields = z.strictObject({
 
 export type ImageFields = z.output<typeof imageFields>;
 
-/** @throws Problem 422 */
-export function parseImageFields(fields: Readonly<Record<string, string>>): ImageFields {
+/** @param userId null: nobody who is known @throws Problem 422 */
+export function parseImageFields(
+  fields: Readonly<Record<string, string>>,
+  userId: bigint | null,
+): ImageFields {
   const parsed = imageFields.safeParse(fields);
-  if (!parsed.success) throw invalidInput(parsed.error);
+  if (!parsed.success) throw invalidInput(parsed.error, faultsOfOwner(fields, userId));
+  requireOwnerFor(parsed.data, userId);
   return parsed.data;
 }
 
 /** @throws Problem 422 for what only an image with an owner can have */
-export function requireOwnerFor({ title: named, tags: tagged }: ImageFields, userId: bigint | null): void {
-  if (userId !== null) return;
-  const faults: FieldError[] = [];
-  const reason = 'is only for images with an owner: send an API key';
-  if (named !== undefined) faults.push({ field: 'title', reason });
-  if (tagged !== undefined) faults.push({ field: 'tags', reason });
+export function requireOwnerFor(fields: ImageFields, userId: bigint | null): void {
+  const faults = faultsOfOwner(fields, userId);
   if (faults.length > 0) throw invalidFields(faults);
+}
+
+/** What only an image with an owner can have. */
+export function faultsOfOwner(fields: object, userId: bigint | null): FieldError[] {
+  const reason = 'is only for images with an owner: send an API key';
+  return ['title', 'tags'].flatMap((field) => {
+    const isGiven = (fields as Readonly<Record<string, unknown>>)[field] !== undefined;
+    return userId === null && isGiven ? [{ field, reason }] : [];
+  });
 }

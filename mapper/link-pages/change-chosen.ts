@@ -5,7 +5,8 @@ import type { WholeLink } from '../shorten/whole-link.ts';
 
 /** What is done to several links together. */
 export type Chosen =
-  { readonly action: 'delete' | 'restore' } | { readonly action: 'add' | 'remove'; readonly tag: string };
+  | { readonly action: 'delete' | 'restore' }
+  | { readonly action: 'add' | 'remove'; readonly tags: readonly string[] };
 
 /** A link that is not changed, and why. */
 export interface NotChanged {
@@ -58,7 +59,7 @@ export async function changeChosen(
     for (let key = waiting.shift(); key !== undefined; key = waiting.shift())
       try {
         if (monotonicMs() > endsAtMs) throw new Problem('overloaded', { detail: TOO_LONG });
-        const reason = await ('tag' in chosen ? changeTags(request, key, chosen) : restore(request, key));
+        const reason = await ('tags' in chosen ? changeTags(request, key, chosen) : restore(request, key));
         if (reason !== undefined) failed.push({ key, reason });
       } catch (error) {
         stops.push(error);
@@ -96,14 +97,15 @@ async function restore({ call }: PageRequest, key: string): Promise<string | und
 async function changeTags(
   { call }: PageRequest,
   key: string,
-  { action, tag }: Extract<Chosen, { tag: string }>,
+  { action, tags: named }: Extract<Chosen, { tags: unknown }>,
 ): Promise<string | undefined> {
   for (let attempt = 1; ; attempt += 1) {
     try {
       const { body, headers } = await call('getLink', { params: { key } });
       const before = (body as WholeLink).tags;
-      if (before.includes(tag) === (action === 'add')) return undefined;
-      const tags = action === 'add' ? [...before, tag] : before.filter((one) => one !== tag);
+      const tags =
+        action === 'add' ? [...new Set([...before, ...named])] : before.filter((one) => !named.includes(one));
+      if (tags.length === before.length) return undefined;
       await call('changeLink', {
         params: { key },
         body: { tags },
@@ -114,7 +116,7 @@ async function changeTags(
       if (!(error instanceof Problem) || error.status >= 500 || error.status === 429) throw error;
       if (error.status === 412 && attempt < MAX_ATTEMPTS) continue;
       const [fault] = error.errors ?? [];
-      return fault === undefined ? error.message : `The tag ${fault.reason}.`;
+      return fault === undefined ? error.message : `The link ${fault.reason}.`;
     }
   }
 }

@@ -1,9 +1,11 @@
 import { Problem } from '../http/problem.ts';
 import { given } from '../pages/try-form.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
+import { tag as tagSchema } from '../shorten/own-fields.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
 import { changeChosen, type Chosen } from './change-chosen.ts';
 import { listPage, pathOfList, type ListChoice, type ListView } from './list-view.ts';
+import { splitTags } from './link-form.ts';
 import { outcomePage } from './outcome-view.ts';
 
 /** Of a page. */
@@ -42,17 +44,29 @@ async function changeTogether(request: FormRequest): Promise<PageReply> {
   if (keys.length > MAX_CHOSEN) return refuse('', `Choose at most ${MAX_CHOSEN} links.`);
   const chosen = chosenOf(form);
   if (chosen === undefined) return refuse('', 'Say which tag you mean.');
+  for (const tag of 'tags' in chosen && chosen.action === 'add' ? chosen.tags : []) {
+    const why = tagSchema.safeParse(tag).error?.issues[0]?.message;
+    if (why !== undefined) return refuse('', `The tag ${shortened(tag)} ${why}.`);
+  }
   const { failed, stop } = await changeChosen(request, keys, chosen);
   if (failed.length > 0)
     return outcomePage({ back: pathOfList(choice), changed: keys.length - failed.length, failed, stop });
-  return { location: pathOfList(choice, { done: chosen.action, count: String(keys.length) }) };
+  const done = 'tags' in chosen && chosen.tags.length > 1 ? `${chosen.action}-many` : chosen.action;
+  return { location: pathOfList(choice, { done, count: String(keys.length) }) };
+}
+
+function shortened(tag: string): string {
+  return tag.length > 30 ? `${tag.slice(0, 30)}…` : tag;
 }
 
 function chosenOf(form: URLSearchParams): Chosen | undefined {
   const action = form.get('action');
   if (action === 'delete' || action === 'restore') return { action };
-  const tag = given(form, 'bulk_tag');
-  return tag === null ? undefined : { action: action === 'remove' ? 'remove' : 'add', tag };
+  const text = given(form, 'bulk_tag') ?? '';
+  const tags = splitTags(text);
+  if (tags.length === 0) return undefined;
+  // A tag of the API may contain a comma.
+  return action === 'remove' ? { action, tags: [...new Set([text, ...tags])] } : { action: 'add', tags };
 }
 
 function choiceOf(query: URLSearchParams): ListChoice {
@@ -69,6 +83,8 @@ function choiceOf(query: URLSearchParams): ListChoice {
 const DONE: Readonly<Partial<Record<string, string>>> = {
   add: 'got the tag.',
   remove: 'lost the tag.',
+  'add-many': 'got the tags.',
+  'remove-many': 'lost the tags.',
   delete: 'deleted. Deleted links can be restored for 30 days.',
   restore: 'restored. They can be followed again.',
 };

@@ -17,6 +17,7 @@ import { requestIdOf } from '../http/request-id.ts';
 import { isForLater, keptForm } from './kept-form.ts';
 import { FULL_PAGE_HEADERS, toDocument, type Page, type Site } from './layout.ts';
 import { identifyReader, type PageReader } from './page-reader.ts';
+import { PageMethods } from './page-methods.ts';
 import { PagePaths } from './page-paths.ts';
 import { problemPage } from './problem-texts.ts';
 
@@ -101,6 +102,7 @@ export class PageRoutes {
   readonly #options: PageRoutesOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
   readonly #paths: PagePaths;
+  readonly #methods = new PageMethods();
 
   constructor(router: Router, options: PageRoutesOptions) {
     this.#router = router;
@@ -115,6 +117,7 @@ export class PageRoutes {
   /** A page. Its addition must come before that of an endpoint of the same path. */
   get(path: string, options: RouteOptions, show: (request: PageRequest) => Promise<PageReply>): void {
     this.#paths.add(path);
+    this.#methods.add(path, 'GET', 'HEAD');
     this.#router.get(path, async (ctx, next) => {
       if (this.#isForApi(ctx, path, options, wantsPage(ctx.get('Accept')))) return next();
       return this.#answer(ctx, options, async () => show(await this.#open(ctx, options)));
@@ -126,6 +129,7 @@ export class PageRoutes {
    * page with what is wrong ({@link tryForm}).
    */
   post(path: string, options: RouteOptions, send: (request: FormRequest) => Promise<PageReply>): void {
+    this.#methods.add(path, 'POST');
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = isForm(ctx.get('Content-Type')) && wantsPage(ctx.get('Accept'));
       if (this.#isForApi(ctx, path, options, isFromBrowser && namesOrigin(ctx))) return next();
@@ -138,6 +142,7 @@ export class PageRoutes {
 
   /** A form with a file, of type `multipart/form-data`; otherwise like {@link post}. */
   upload(path: string, options: RouteOptions, send: (request: UploadRequest) => Promise<PageReply>): void {
+    this.#methods.add(path, 'POST');
     this.#router.post(path, async (ctx, next) => {
       const isFromBrowser = ctx.is(WITH_FILE) === WITH_FILE && wantsPage(ctx.get('Accept'));
       if (this.#isForApi(ctx, path, options, isFromBrowser && namesOrigin(ctx))) return next();
@@ -148,6 +153,20 @@ export class PageRoutes {
         return send({ ...request, stream });
       });
     });
+  }
+
+  /**
+   * Refuses all other methods of the paths that only pages have. It must come after all pages, and before the
+   * endpoints of the API, which do this for their paths.
+   */
+  refuseOthers(): void {
+    for (const path of this.#methods.pathsBeside(this.#options.endpoints.map((one) => one.path)))
+      this.#router.all(path, async (ctx, next) => {
+        const problem = this.#methods.refusalOf(path, ctx.method);
+        if (problem === undefined || this.#paths.isOther(ctx.path, path)) return next();
+        if (!wantsPage(ctx.get('Accept'))) throw problem;
+        return this.#answer(ctx, { isShared: true }, async () => Promise.reject(problem));
+      });
   }
 
   /** Programs get the API, whatever they accept: no browser sends an API key. */

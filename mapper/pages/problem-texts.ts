@@ -8,6 +8,7 @@ const HEADINGS: Readonly<Partial<Record<number, string>>> = {
   401: 'Please sign in',
   403: 'You may not do this',
   404: 'There is nothing here',
+  405: 'There is nothing to see here',
   410: 'This is gone',
   413: 'This is too large',
   415: 'This cannot be read',
@@ -26,6 +27,7 @@ const WAYS_OUT: Readonly<Partial<Record<number, string>>> = {
 /** What people read instead of what programs are told. */
 const DETAILS: Readonly<Record<string, string>> = {
   'foreign-origin': 'This form was not sent by a page of this service. Open the page here and send it again.',
+  'method-not-allowed': 'Only a form is sent to this address. Go back to the page that has it.',
   // A session may do all but this.
   'missing-scope': 'Only administrators may do this.',
 };

@@ -9,7 +9,7 @@ import { timeField } from './time-field.ts';
 
 /* The fields of a request that make the rules of a link. */
 
-const MAX_TARGETS = 20;
+export const MAX_TARGETS = 20;
 export const MAX_VISITS = 1_000_000;
 const MAX_PASSWORD_BYTES = 1_024;
 /** Of one condition. */

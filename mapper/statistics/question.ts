@@ -74,11 +74,12 @@ const HOURS_ARE_KEPT_MS = 100 * DAY_MS;
 /** So far ahead, changes of the clocks are looked up. */
 const AHEAD_MS = 800 * DAY_MS;
 
+export const NO_ZONE = 'must be a time zone, such as Europe/Berlin, or an offset, such as +02:00';
+
 /** Finds out what a request means at this moment. Pure. @returns the first parameter that is wrong */
 export function resolveQuestion({ from, to, unit, by, tz }: Asked, nowMs: number): Resolved {
   const zone = Zone.find(tz, nowMs + AHEAD_MS);
-  if (zone === undefined)
-    return refuse('tz', 'must be a time zone, such as Europe/Berlin, or an offset, such as +02:00');
+  if (zone === undefined) return refuse('tz', NO_ZONE);
   const toMs = to === undefined ? nowMs : instantOf(to, zone);
   const isOfHours = by === 'time' && unit === 'hour';
   const givenMs = from === undefined ? undefined : instantOf(from, zone);

@@ -2,7 +2,7 @@ import { randomBytes } from 'node:crypto';
 import type { UsersDb } from '../../db/accounts/users-db.ts';
 import type { DeliveryPosition, WebhookDelivery } from '../../db/accounts/webhook-deliveries.ts';
 import type { Webhook } from '../../db/accounts/webhooks.ts';
-import { invalidFields, Problem } from '../http/problem.ts';
+import { invalidFields, Problem, type FieldError } from '../http/problem.ts';
 import { parseTargetUrl, type TargetRules } from '../shorten/target-url.ts';
 import type { Message } from './message.ts';
 import { createSecret, formatSecret, type SecretBox } from './secrets.ts';
@@ -154,6 +154,12 @@ export class Webhooks {
     };
     await users.ask(async (db) => db.webhookDeliveries.add([delivery]));
     return delivery;
+  }
+
+  /** What is wrong with the URL in the body of a request. */
+  faultsOf({ url }: { readonly url?: unknown }): FieldError[] {
+    const judged = typeof url === 'string' ? parseTargetUrl(url, this.#options.targets) : undefined;
+    return judged?.ok === false ? [{ field: 'url', reason: judged.reason }] : [];
   }
 
   /** @throws Problem 422 */

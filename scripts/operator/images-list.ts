@@ -32,15 +32,19 @@ async function printAsJson(
   walk: ImageWalk,
   pieces: AsyncIterable<ImagesPiece>,
 ): Promise<void> {
+  terminal.hasDocument = true;
   await print(terminal, '{"images":[');
   let separator = '\n';
-  for await (const { images } of pieces) {
-    for (const image of images) {
-      await print(terminal, `${separator}${JSON.stringify(entryOf(image))}`);
-      separator = ',\n';
+  try {
+    for await (const { images } of pieces) {
+      for (const image of images) {
+        await print(terminal, `${separator}${JSON.stringify(entryOf(image))}`);
+        separator = ',\n';
+      }
     }
+  } finally {
+    await print(terminal, `],"unreachable":${JSON.stringify([...walk.silent.keys()])}}\n`);
   }
-  await print(terminal, `],"unreachable":${JSON.stringify([...walk.silent.keys()])}}\n`);
 }
 
 async function printAsText(terminal: Terminal, pieces: AsyncIterable<ImagesPiece>): Promise<void> {

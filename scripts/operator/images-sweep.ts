@@ -4,6 +4,7 @@ import { sweepPiece } from '../../mapper/images/sweep-piece.ts';
 import { openSweptRows } from '../../mapper/images/swept-rows.ts';
 import { recordOwner, whyOthersShare, whyShared } from '../../mapper/images/store-owner.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
+import { UnreachableError } from '../../runtime/terminal/errors.ts';
 import { note, printJson, printLines, type Terminal } from '../../runtime/terminal/terminal.ts';
 import { formatCount } from '../../runtime/terminal/units.ts';
 import { askOnly } from './sources/ask.ts';
@@ -43,6 +44,7 @@ export async function sweepImages(
   let looked = 0;
   let refused = 0;
   let refusal: string | null = null;
+  let unreachable: string | undefined;
   const progress = startShare(terminal, 'sweeping');
   try {
     if (!dryRun) await askOnly(store.name, async () => recordOwner(store, keyspace), PIECE_DEADLINE_MS);
@@ -79,6 +81,10 @@ export async function sweepImages(
       position = piece.position;
       progress.update(position === undefined ? 1 : shareOf(position.split('/')[1] ?? ''));
     } while (position !== undefined);
+  } catch (error) {
+    if (!(error instanceof UnreachableError)) throw error;
+    // What was deleted before is told all the same.
+    unreachable = error.message;
   } finally {
     await store.close();
   }
@@ -90,6 +96,7 @@ export async function sweepImages(
       unknown: Object.fromEntries(unknown),
       refused,
       refusal,
+      unreachable: unreachable === undefined ? [] : [store.name],
     });
   else {
     const did = dryRun ? 'would delete' : 'deleted';
@@ -107,5 +114,7 @@ export async function sweepImages(
     note(terminal, `left ${formatCount(blobs)} blobs: ${UNKNOWN[why] ?? why}`);
   if (refused > 0) note(terminal, `left ${formatCount(refused)} blobs: the store refuses to delete them`);
   if (refusal !== null) note(terminal, `left what may only have lost its link: ${refusal}`);
-  if (refusal !== null || refused > 0 || unknown.has('not-read')) terminal.exitCode = 2;
+  if (unreachable !== undefined) note(terminal, `stopped: ${unreachable}`);
+  if (unreachable !== undefined || refusal !== null || refused > 0 || unknown.has('not-read'))
+    terminal.exitCode = 2;
 }

@@ -30,12 +30,12 @@ export function addImagesCommand(program: Command, terminal: Terminal): void {
       '\nNothing goes that is younger than a day and unbound, whose urls server does not\n' +
         'answer, or that may have a link which its urls server has lost.\n' +
         '\nExit code: 0 done; 2 something was left: nobody could say whether it is needed, or\n' +
-        'the store refused to delete it.',
+        'the store refused to delete it, or did not answer.',
     )
     .option('--dry-run', 'only say what would be deleted')
     .option(
       '--json',
-      `${ONE_JSON_DOCUMENT}: {"dryRun","looked","swept":{reason:{"blobs","bytes"}},"unknown":{reason:blobs},"refused","refusal"}`,
+      `${ONE_JSON_DOCUMENT}: {"dryRun","looked","swept":{reason:{"blobs","bytes"}},"unknown":{reason:blobs},"refused","refusal","unreachable":[]}`,
     )
     .action(async (options: { dryRun?: true; json?: true }) => sweepImages(terminal, options));
   images

@@ -3,6 +3,7 @@ import type { Writable } from 'node:stream';
 import { toTold, type Outcome, type Summary } from '../../mapper/import/outcome.ts';
 import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
 import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
+import type { Terminal } from '../../runtime/terminal/terminal.ts';
 import { visible } from '../../runtime/terminal/visible.ts';
 
 /** Writes what becomes of a file, while it is read. */
@@ -10,15 +11,17 @@ export interface Report {
   /** What was only read, or what was stored. */
   add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void>;
   end(summary: Summary | ImportSummary): Promise<void>;
+  /** There is no summary: the file could not be read to its end. */
+  breakOff(): Promise<void>;
 }
 
 /** One JSON document: every outcome in a line of its own, then the summary. */
 export class JsonReport implements Report {
-  readonly #out: Writable;
+  readonly #terminal: Terminal;
   #separator = '{"outcomes":[\n';
 
-  constructor(out: Writable) {
-    this.#out = out;
+  constructor(terminal: Terminal) {
+    this.#terminal = terminal;
   }
 
   async add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void> {
@@ -27,12 +30,26 @@ export class JsonReport implements Report {
       this.#separator = ',\n';
       return line;
     });
-    await write(this.#out, lines.join(''));
+    await this.#write(lines.join(''));
   }
 
   async end(summary: Summary | ImportSummary): Promise<void> {
+    await this.#end(summary);
+  }
+
+  /** A document that was not begun is left to the error. */
+  async breakOff(): Promise<void> {
+    if (this.#terminal.hasDocument === true) await this.#end(null);
+  }
+
+  async #end(summary: Summary | ImportSummary | null): Promise<void> {
     const begin = this.#separator === ',\n' ? '' : this.#separator;
-    await write(this.#out, `${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
+    await this.#write(`${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
+  }
+
+  async #write(text: string): Promise<void> {
+    if (text !== '') this.#terminal.hasDocument = true;
+    await write(this.#terminal.stdout, text);
   }
 }
 
@@ -62,6 +79,10 @@ export class TextReport implements Report {
       ...notes,
     ];
     await write(this.#out, lines.map(toLine).join(''));
+  }
+
+  async breakOff(): Promise<void> {
+    // What was found until then is told.
   }
 }
 

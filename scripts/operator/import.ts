@@ -65,14 +65,19 @@ async function run(terminal: Terminal, path: string, options: Options): Promise<
     throw new UsageError(`there is no time zone "${timezone}"; name one of IANA, such as Europe/Berlin`);
   if (onConflict === 'overwrite' && owner === undefined)
     throw new UsageError('--on-conflict overwrite changes the links of one owner: name him with --owner');
-  const report: Report = json === true ? new JsonReport(terminal.stdout) : new TextReport(terminal.stdout);
+  const report: Report = json === true ? new JsonReport(terminal) : new TextReport(terminal.stdout);
   if (dryRun !== true) {
     await storeFile(terminal, path, { options, report });
     return;
   }
   const storedDomains = await findStoredDomains(terminal.env);
   const file = await openImportFile(terminal, path, options, { storedDomains });
-  const { summary } = await file.survey(async (outcomes) => report.add(outcomes));
+  const { summary } = await file
+    .survey(async (outcomes) => report.add(outcomes))
+    .catch(async (error: unknown) => {
+      await report.breakOff();
+      throw error;
+    });
   await report.end(summary);
   if (Object.keys(summary.refused).length > 0) terminal.exitCode = 1;
 }

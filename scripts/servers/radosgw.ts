@@ -27,6 +27,8 @@ export interface RunningRadosgw {
   restartGateway(): Promise<RunningServer>;
   /** Lets no bucket grow beyond `bytes`; undefined: as far as it can. Obeyed after a second or two. */
   limitBuckets(bytes: number | undefined): Promise<void>;
+  /** Whether our keys may write and delete. */
+  allowWrites(areAllowed: boolean): Promise<void>;
   stop(): Promise<void>;
 }
 
@@ -70,6 +72,8 @@ export async function startRadosgw(options: RadosgwOptions): Promise<RunningRado
         await admin(options, 'quota', 'set', '--quota-scope=bucket', `--max-size=${bytes ?? -1}`);
         await admin(options, 'quota', enabled, '--quota-scope=bucket');
       },
+      allowWrites: async (areAllowed) =>
+        admin(options, 'user', 'modify', `--op-mask=${areAllowed ? 'read,write,delete' : 'read'}`),
       stop,
     };
   } catch (error) {

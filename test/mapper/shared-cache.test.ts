@@ -82,6 +82,18 @@ describe('the shared cache', () => {
     }
   });
 
+  it('is named in /readyz while one of its servers does not answer, and not when it is back', async () => {
+    const silent = async (): Promise<string> =>
+      JSON.stringify((await send('GET', `${one.adminUrl}/readyz`)).json()['degraded']);
+    await until('all stores', async () => (await silent()) === '[]');
+    shards[1]?.proxy.acceptWithoutAnswering();
+    shards[1]?.proxy.cut();
+    await until('its name', async () => (await silent()) === JSON.stringify([shards[1]?.name]));
+    expect((await send('GET', `${one.adminUrl}/readyz`)).status).to.equal(200);
+    shards[1]?.proxy.heal();
+    await until('all stores', async () => (await silent()) === '[]');
+  });
+
   it('is not used for a key that has just changed', async () => {
     await create('edited');
     await location(one, 'edited');

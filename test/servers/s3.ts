@@ -14,6 +14,8 @@ export interface S3Server extends Server {
   blobs(bucket: string): string;
   /** Lets no bucket grow beyond `bytes`; undefined: as far as it can. It is obeyed after a second or two. */
   limitBuckets(bytes: number | undefined): Promise<void>;
+  /** Whether its keys may write and delete. Of all tests that share it. */
+  allowWrites(areAllowed: boolean): Promise<void>;
 }
 
 /** @param cuttable makes `disconnect` possible: a proxy stands in front of it */
@@ -33,6 +35,7 @@ export async function startS3(folder: string, id: string, cuttable: boolean): Pr
     secret,
     blobs: (bucket: string) => `s3://${accessKey}:${secret}@${address}/${bucket}`,
     limitBuckets: async (bytes: number | undefined) => radosgw.limitBuckets(bytes),
+    allowWrites: async (areAllowed: boolean) => radosgw.allowWrites(areAllowed),
     restart: async ({ wiped = false } = {}) => {
       if (wiped) throw new Error('an S3 server cannot be restarted without its objects: use another bucket');
       await restartGateway();

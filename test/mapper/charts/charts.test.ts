@@ -177,7 +177,10 @@ describe('a table with bars', () => {
     expect(nameOfValue('country', '')).to.equal('Not known');
     expect(nameOfValue('referrer', '')).to.equal('Direct, or not known');
     expect(nameOfValue('referrer', '(other)')).to.equal('All others');
-    expect(nameOfValue('country', EVIL)).to.equal(EVIL);
+    expect(nameOfValue('country', EVIL)).to.equal(`Not known (${EVIL})`);
+    for (const code of ['x', 'zz', 'english'])
+      expect(nameOfValue('language', code)).to.equal(`Not known (${code})`);
+    for (const code of ['QQ', 'A1']) expect(nameOfValue('country', code)).to.equal(`Not known (${code})`);
     expect(nameOfValue('browser', 'Firefox')).to.equal('Firefox');
     expect(nameOfValue('device', 'tv')).to.equal('TV');
   });

@@ -117,6 +117,13 @@ const LANGUAGES: readonly (readonly [header: string | undefined, language: strin
   ['*', ''],
   ['de;q=0', ''],
   ['not a language', ''],
+  ['x', ''],
+  ['x-klingon', ''],
+  ['i-default', ''],
+  ['english', ''],
+  ['x, de;q=0.5', 'de'],
+  ['x;q=0.1, en;q=0', ''],
+  ['tlh', 'tlh'],
   [`en,${'de,'.repeat(200)}`, ''],
 ];
 

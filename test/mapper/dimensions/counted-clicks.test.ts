@@ -141,6 +141,27 @@ describe('the clicks that are counted', () => {
     });
   });
 
+  it('have no dimension of which the headers say nonsense, and are counted all the same', async () => {
+    const names = ['\u00FC', 'A'.repeat(300), '<b>x</b>', ' ', '(other)', '\u00A0x'];
+    const requests = names.map((name) => ({
+      'User-Agent': `${name}/1.0 (Linux) x/1 x`,
+      'Accept-Language': 'x',
+    }));
+    const odd = ['\u00FC/1.0 x', `${'A'.repeat(300)}/1 x`, 'x y/1 z'].map((text) => ({
+      'User-Agent': text,
+      'Accept-Language': 'x-klingon, i-default, english;q=0.9, de;q=0.1',
+      Referer: 'https://\u00FC.example/',
+    }));
+    for (const { name, mapper } of mappers) {
+      const { humans, bots, values } = await followed(mapper, [...requests, ...odd]);
+      expect(humans + bots, name).to.equal(9);
+      const languages = Object.entries(values).filter(([value]) => value.startsWith('language '));
+      expect(languages, name).to.deep.equal([['language de', [3, 0]]]);
+      for (const value of Object.keys(values)) expect(value, name).to.match(/^[ -~]{1,80}$/);
+      expect(values['browser x y'], name).to.deep.equal([1, 0]);
+    }
+  });
+
   it('have no dimensions and no visitor where the visitor does not want to be tracked', async () => {
     const headers = { 'User-Agent': CHROME, Referer: 'https://news.example/' };
     await onBoth(

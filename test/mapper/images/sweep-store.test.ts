@@ -164,6 +164,7 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
         },
         delete: async (name) => world.store.delete(name),
         list: (...list) => world.store.list(...list),
+        checkWrites: async () => world.store.checkWrites(),
         close: async () => undefined,
       };
       const binding: SweptRows = {
@@ -190,6 +191,7 @@ for (const kind of ['directory', 's3'] satisfies StoreKind[])
           await world.store.delete(name);
         },
         list: (...list) => world.store.list(...list),
+        checkWrites: async () => world.store.checkWrites(),
         close: async () => undefined,
       };
       await sweep({ inDays: 2, store });

@@ -3,7 +3,7 @@ import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { storeClicks } from '../api/counted-clicks.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
-import { send } from '../client.ts';
+import { send, type Answer } from '../client.ts';
 import { Browser, expectNoCode, fieldsOf, wordsOf } from './browser.ts';
 import { newcomer } from './newcomer.ts';
 
@@ -213,5 +213,31 @@ describe('pages with lists of links', () => {
       expect(wordsOf(page), path).to.include(part);
       expectNoCode(page);
     }
+  });
+
+  it('takes several tags with commas between them, and names the one that is none', async () => {
+    const { cookie, browser } = await newcomer(fixture);
+    const key = await fixture.makeLink(cookie, { tags: ['kept', 'a, b'] });
+    const tagsOf = async (): Promise<unknown> =>
+      (await fixture.api.call('GET', `/urls/${key}`, { cookie })).json()['tags'];
+    const send = async (action: string, bulk_tag: string): Promise<Answer> =>
+      browser.post('/urls/bulk', { key: [key], action, bulk_tag });
+    const added = await send('add', ' newtag, other ,newtag,, kept');
+    expect(added.headers.location).to.equal('/urls?done=add-many&count=1');
+    expect(wordsOf(await browser.get(String(added.headers.location)))).to.include('1 link got the tags.');
+    expect(await tagsOf()).to.deep.equal(['a, b', 'kept', 'newtag', 'other']);
+    expect((await send('remove', 'other, never')).headers.location).to.include('done=remove-many');
+    expect(await tagsOf()).to.deep.equal(['a, b', 'kept', 'newtag']);
+    // The API has made a tag with a comma.
+    await send('remove', 'a, b');
+    expect((await send('remove', 'newtag')).headers.location).to.include('done=remove&');
+    expect(await tagsOf()).to.deep.equal(['kept']);
+    const long = await send('add', `good, ${'x'.repeat(51)}`);
+    expect(wordsOf(long)).to.match(/The tag x{30}… must not exceed 50 characters/);
+    expect(fieldsOf(long, '/urls/bulk')).to.include({ bulk_tag: `good, ${'x'.repeat(51)}` });
+    expect(wordsOf(await send('add', ' , '))).to.include('Say which tag you mean');
+    const many = await send('add', Array.from({ length: 21 }, (_, at) => `t${at}`).join());
+    expect(wordsOf(many)).to.include('The link must not have more than 20 tags.');
+    expect(await tagsOf()).to.deep.equal(['kept']);
   });
 });

@@ -65,6 +65,10 @@ export class FaultyStore implements BlobStore {
       if (name.startsWith(prefix)) yield { name, bytes: length, storedAt: new Date() };
   }
 
+  async checkWrites(): Promise<void> {
+    this.#refuseIfDown();
+  }
+
   async close(): Promise<void> {
     this.blobs.clear();
   }
