@@ -278,7 +278,7 @@ describe('clicks over two mappers of two processes each', () => {
   }).timeout(IS_LONG ? 1_800_000 : 300_000);
 });
 
-/** A mapper that cannot store all clicks in its last seconds says so: then fewer are stored than were seen. */
+/** A mapper that cannot store all clicks in its last seconds says so, and fewer are stored than were seen. */
 async function expectStopped({ exited, log: told }: MapperProcess): Promise<void> {
   expect(await exited).to.equal(0);
   expect(told()).not.to.include('clicks of some keys could not be stored');
