@@ -111,7 +111,7 @@ class MysqlClicksDb implements ClicksDb {
     const ofOwners = toOwnerClicks(owned, this.#bounds);
     const wholeLinks = await this.#ofLinks.complete(ofLinks, source, TIMEOUT_MS);
     const wholeOwners = await this.#ofOwners.complete(ofOwners, source, TIMEOUT_MS);
-    const statements = toStatements(flush, {
+    const statements = await toStatements(flush, {
       links: wholeLinks.subjects,
       owners: wholeOwners.subjects,
       further: this.#furtherFor(owned),

@@ -1,3 +1,4 @@
+import { Turns } from '../../runtime/turns.ts';
 import { toSqlText } from '../mysql/driver.ts';
 import type { ClickFlush, Counts, HourClicks } from './click-flush.ts';
 import { DIMENSIONS, MONTH_ITSELF } from './dimensions.ts';
@@ -13,24 +14,29 @@ export interface FlushParts {
   readonly further: readonly string[];
 }
 
+/** Written in one turn of the event loop: some 0.2 ms. */
+const ROWS_PER_TURN = 200;
+
 /**
- * The statements of the transaction that adds a flush.
+ * The statements of the transaction that adds a flush. They are written piece by piece, so that no request
+ * waits for all of them.
  *
  * They are texts: the driver's formatting of every value would delay redirects by milliseconds. All mappers
  * lock tables in this order, and rows in the order of their primary keys, so that they seldom deadlock.
  */
-export function toStatements(
+export async function toStatements(
   flush: Pick<ClickFlush, 'source' | 'seq'>,
   { links, owners, further }: FlushParts,
-): string[] {
+): Promise<string[]> {
+  const turns = new Turns(ROWS_PER_TURN);
   return [
     markOf(flush),
     toInsert(
       `click_totals (${LINK.id}`,
       links.map(({ id, hours }) => `${id},${toSqlCounts(sumOf(hours))}`),
     ),
-    ...toAdditions(LINK, links, flush.source),
-    ...(owners.length === 0 ? [] : toAdditions(OWNER, owners, flush.source)),
+    ...(await toAdditions(LINK, links, flush.source, turns)),
+    ...(owners.length === 0 ? [] : await toAdditions(OWNER, owners, flush.source, turns)),
     ...further,
   ];
 }
@@ -44,22 +50,24 @@ export function markOf({ source, seq }: Pick<ClickFlush, 'source' | 'seq'>): str
   ON DUPLICATE KEY UPDATE seq = IF(seq < VALUES(seq), VALUES(seq), NULL), flushed_at = VALUES(flushed_at)`;
 }
 
-function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], source: string): string[] {
+async function toAdditions(
+  kind: SubjectKind,
+  subjects: readonly SubjectClicks[],
+  source: string,
+  turns: Turns,
+): Promise<string[]> {
   const { prefix, id: columns } = kind;
-  const sqlHourOf = onceEach(toSqlHour);
-  const hours = subjects.flatMap(({ id, hours: ofSubject }) =>
-    inOrder(ofSubject).map((hour) => `${id},${sqlHourOf(hour.hour)},${toSqlCounts(hour)}`),
-  );
-  const sqlDayOf = onceEach(toSqlDay);
-  const values = subjects.flatMap((subject) => toValueRows(subject, sqlDayOf));
-  const visitors = subjects.flatMap(({ id, visitors: ofSubject }) =>
-    ofSubject
-      .toSorted((a, b) => a.day - b.day)
-      .map(
-        ({ day, sketch }) =>
-          `${id},${sqlDayOf(day)},${toSqlText(source)},x'${sketch.toBytes().toString('hex')}'`,
-      ),
-  );
+  const [sqlHourOf, sqlDayOf] = [onceEach(toSqlHour), onceEach(toSqlDay)];
+  const [hours, values, visitors]: [string[], string[], string[]] = [[], [], []];
+  for (const subject of subjects) {
+    const { id } = subject;
+    for (const hour of inOrder(subject.hours))
+      hours.push(`${id},${sqlHourOf(hour.hour)},${toSqlCounts(hour)}`);
+    for (const row of toValueRows(subject, sqlDayOf)) values.push(row);
+    for (const { day, sketch } of subject.visitors.toSorted((a, b) => a.day - b.day))
+      visitors.push(`${id},${sqlDayOf(day)},${toSqlText(source)},x'${sketch.toBytes().toString('hex')}'`);
+    await turns.did(subject.hours.length + subject.values.length + subject.visitors.length);
+  }
   return [
     toInsert(`${prefix}_hours (${columns}, hour`, hours),
     ...(values.length === 0 ? [] : [toInsert(`${prefix}_values (${columns}, dimension, day, value`, values)]),
@@ -73,11 +81,18 @@ function toAdditions(kind: SubjectKind, subjects: readonly SubjectClicks[], sour
   ];
 }
 
+/** V8 puts a text of many parts together one by one: what rows have in common is one part. */
 function toValueRows({ id, values }: SubjectClicks, sqlDayOf: (day: number) => string): string[] {
-  return valuesInOrder(values).map(
-    ({ dimension, day, value, humans, bots }) =>
-      `${id},${DIMENSIONS[dimension]},${sqlDayOf(day)},${toSqlText(value)},${humans},${bots}`,
-  );
+  let start = '';
+  let before: SubjectValue | undefined;
+  return valuesInOrder(values).map((one) => {
+    const { dimension, day, value } = one;
+    if (dimension !== before?.dimension || day !== before.day)
+      start = `${id},${DIMENSIONS[dimension]},${sqlDayOf(day)},`;
+    before = one;
+    const counts = toSqlCounts(one);
+    return `${start}${toSqlText(value)},${counts}`;
+  });
 }
 
 /** Most links have one value of each dimension, in this order. */

@@ -1,3 +1,4 @@
+import { setImmediate as nextTurn } from 'node:timers/promises';
 import type { ClickFlush, LinkClicks } from '../../db/clicks/click-flush.ts';
 import type { ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { clicksIn } from '../../db/clicks/merge-clicks.ts';
@@ -6,7 +7,18 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { restAfter } from '../../runtime/pace.ts';
 import { pauseQuietly } from '../../runtime/retry.ts';
-import { countNext, isRefusedForGood, splitRefused, withoutDimensions } from './flush-parts.ts';
+import { Turns } from '../../runtime/turns.ts';
+import {
+  countNext,
+  isRefusedForGood,
+  MAX_LINKS,
+  MAX_ROWS,
+  rowsOf,
+  splitRefused,
+  withoutDimensions,
+} from './flush-parts.ts';
+import type { LinkCounts } from './link-counts.ts';
+import { ListedLinks } from './listed-links.ts';
 import { WaitingClicks } from './waiting-clicks.ts';
 
 export interface ClickLedgerOptions {
@@ -15,7 +27,7 @@ export interface ClickLedgerOptions {
   readonly isUp: () => boolean;
   /** Names this process, and no earlier or later one. */
   readonly source: string;
-  /** Most keys that may wait. Clicks of further keys are dropped. */
+  /** Most keys that may wait. Clicks of further keys are dropped. At half of it a flush begins early. */
   readonly maxKeys: number;
   /** About how much memory the waiting clicks may take. Beyond it, further ones lose their dimensions. */
   readonly maxBytes?: number;
@@ -27,6 +39,8 @@ export interface ClickLedgerOptions {
 }
 
 const MAX_BYTES = 64 * 2 ** 20;
+/** Of the links that are taken in one turn of the event loop: some 0.2 ms. */
+const ROWS_PER_TURN = 200;
 
 /**
  * The clicks that one urls server has not stored yet. One numbered flush is in flight at a time. It is
@@ -35,7 +49,9 @@ const MAX_BYTES = 64 * 2 ** 20;
  */
 export class ClickLedger {
   readonly #options: ClickLedgerOptions;
-  /** By key. */
+  /** Links whose clicks are still being counted. */
+  readonly #listed = new ListedLinks();
+  /** By key: clicks that were taken because they are of an hour before, or because the server is down. */
   readonly #waiting = new Map<string, WaitingClicks>();
   /** Ends the rests of the flush under way. */
   #rests = new AbortController();
@@ -43,8 +59,8 @@ export class ClickLedger {
   /** Of those that wait. */
   #bytes = 0;
   #sending: ClickFlush | undefined;
-  /** Parts of a flush that was refused for good. They go before all that waits. */
-  readonly #parts: (readonly LinkClicks[])[] = [];
+  /** What the next flushes contain: parts of one that was refused for good, or what was just taken. */
+  readonly #parts: LinkClicks[][] = [];
   #seq = 0;
   #flushing: Promise<void> | undefined;
 
@@ -54,16 +70,35 @@ export class ClickLedger {
 
   /** Keys that wait or are in flight. */
   get size(): number {
+    return this.#listed.size + this.#takenSize;
+  }
+
+  get #takenSize(): number {
     let size = this.#waiting.size + (this.#sending?.links.length ?? 0);
     for (const part of this.#parts) size += part.length;
     return size;
   }
 
-  /** Takes what was counted for a link since the last call for it. */
+  get #hasDue(): boolean {
+    return this.#takenSize + this.#listed.dueSize > 0;
+  }
+
+  /** Whether there is room for the clicks of a link that is not listed. */
+  mayList(key: string): boolean {
+    return this.size < this.#options.maxKeys || this.#waiting.has(key);
+  }
+
+  /** A link has its first click since it was taken. Its clicks are taken by a flush in a later turn. */
+  list(link: LinkCounts): void {
+    this.#listed.list(link);
+    if (this.#listed.size === Math.ceil(this.#options.maxKeys / 2)) void this.flush();
+  }
+
+  /** Takes what was counted for a link, alone. */
   add(clicks: LinkClicks): void {
     const { maxKeys, onDropped } = this.#options;
     const before = this.#waiting.get(clicks.key);
-    if (before === undefined && this.size >= maxKeys) {
+    if (before === undefined && this.#takenSize >= maxKeys) {
       onDropped(clicksIn(clicks));
       return;
     }
@@ -96,6 +131,7 @@ export class ClickLedger {
    * intervals, and `kill -9` would lose what is counted meanwhile.
    */
   async flush(): Promise<void> {
+    this.#listed.makeDue();
     if (this.#flushing !== undefined) this.#rests.abort();
     else this.#flushing = this.#sendAll().finally(() => (this.#flushing = undefined));
     return this.#flushing;
@@ -110,8 +146,11 @@ export class ClickLedger {
   async #sendAll(): Promise<void> {
     const { db, isUp, maxKeys, onStored } = this.#options;
     if (!this.#isHurried) this.#rests = new AbortController();
-    while (isUp()) {
-      this.#sending ??= this.#takeNext();
+    while (this.#hasDue) {
+      // In a later turn: links that are listed in this one have no click yet.
+      await nextTurn();
+      if (!isUp()) return this.#setAside();
+      this.#sending ??= await this.#takeNext();
       if (this.#sending === undefined) return;
       const { links } = this.#sending;
       const startedMs = monotonicMs();
@@ -122,8 +161,7 @@ export class ClickLedger {
       } catch (error) {
         if (!this.#takeApart(error, links)) return;
       }
-      const hasMore = this.#parts.length + this.#waiting.size > 0;
-      if (hasMore && this.#waiting.size < maxKeys / 2)
+      if (this.#hasDue && this.size < maxKeys / 2)
         await pauseQuietly(restAfter(monotonicMs() - startedMs), this.#rests.signal);
     }
   }
@@ -159,11 +197,40 @@ export class ClickLedger {
     return true;
   }
 
-  #takeNext(): ClickFlush | undefined {
-    const links = this.#parts.shift() ?? this.#takeWaiting();
+  async #takeNext(): Promise<ClickFlush | undefined> {
+    if (this.#parts.length === 0) this.#parts.push(this.#takeWaiting());
+    const [links = []] = this.#parts;
+    // Only if nothing else waits: a flush must not have a key twice.
+    if (links.length === 0) await this.#takeDue(links);
+    this.#parts.shift();
     if (links.length === 0) return undefined;
     this.#seq += 1;
     return { source: this.#options.source, seq: this.#seq, links };
+  }
+
+  /** Those that are due now: others may have been taken already, and be listed again. */
+  async #takeDue(links: LinkClicks[]): Promise<void> {
+    const turns = new Turns(ROWS_PER_TURN);
+    let [left, rows] = [Math.min(this.#listed.dueSize, MAX_LINKS), 0];
+    for (; left > 0 && rows < MAX_ROWS; left -= 1) {
+      const clicks = this.#listed.takeDue().take();
+      links.push(clicks);
+      rows += rowsOf(clicks);
+      await turns.did(rowsOf(clicks));
+    }
+  }
+
+  /**
+   * While the server is down, what waits for it takes a bounded number of bytes, and the links may forget
+   * their values.
+   */
+  async #setAside(): Promise<void> {
+    const turns = new Turns(ROWS_PER_TURN);
+    while (this.#listed.dueSize > 0) {
+      const clicks = this.#listed.takeDue().take();
+      this.add(clicks);
+      await turns.did(rowsOf(clicks));
+    }
   }
 
   #takeWaiting(): LinkClicks[] {

@@ -41,7 +41,7 @@ export interface OpenClicks extends Clicks, AsyncDisposable {
   close(): Promise<void>;
 }
 
-/** About 10 MB in the counter, and as much for each urls server that is down. */
+/** About 10 MB for each urls server, and as much again while it is down. */
 const MAX_KEYS = 50_000;
 /** Those who wait for clicks are told what has happened in a second at most. */
 const AWAITED_MS = 1_000;

@@ -1,11 +1,12 @@
 import type { Socket } from 'node:net';
-import { setImmediate as nextTurn } from 'node:timers/promises';
 import { HOUR_MS } from '../../db/clicks/click-flush.ts';
 import { pollEvery } from '../../runtime/polling.ts';
 import { pauseQuietly, withDeadline } from '../../runtime/retry.ts';
+import { Turns } from '../../runtime/turns.ts';
 import type { ClickLedger } from './click-ledger.ts';
 import { ClickResolver } from './click-resolver.ts';
 import { ClickRing, type ClickSender, type RawClick } from './click-ring.ts';
+import { HeldValues } from './held-values.ts';
 import { LinkCounts } from './link-counts.ts';
 import { UNRESOLVED, type ClickListener, type ResolveClick, type Resolved } from './resolved-click.ts';
 
@@ -29,7 +30,7 @@ export interface ClickCounterOptions {
   readonly ledgerFor: (key: string) => ClickLedger;
   /** How long clicks are gathered. `kill -9` loses the clicks of this time, and those being stored. */
   readonly flushMs: number | (() => number);
-  /** Most distinct keys counted between two flushes. At half of it a flush begins early. */
+  /** As that of the ledgers. At half of it, links are forgotten that nobody follows any more. */
   readonly maxKeys: number;
   /** How headers are read. Undefined: they are not, and each click counts as that of a person. */
   readonly resolve?: ResolveClick | undefined;
@@ -41,9 +42,8 @@ export interface ClickCounterOptions {
   readonly now: () => number;
 }
 
-/** Keys sorted in one turn of the event loop, and values of them. Requests are served in between. */
-const KEYS_PER_TURN = 500;
-const VALUES_PER_TURN = 3_000;
+/** Links looked at in one turn of the event loop. */
+const LINKS_PER_TURN = 500;
 const CLOSE_TIMEOUT_MS = 2_000;
 const CLOSE_RETRY_MS = 50;
 
@@ -55,7 +55,7 @@ const MAX_WAITING_BYTES = 16 * 2 ** 20;
 const MAX_VALUES_HELD = 300_000;
 
 /**
- * Counts clicks in memory, and hands them to the ledgers of the urls servers every `flushMs`. A click first
+ * Counts clicks in memory, and has the ledgers of the urls servers store them every `flushMs`. A click first
  * waits in a ring, and is counted when its headers are looked at, a moment later.
  *
  * Its memory is bounded. When the ring is full, clicks are counted without their dimensions. Clicks of more
@@ -67,13 +67,10 @@ export class ClickCounter implements Clicks {
   readonly #running: Promise<void>;
   readonly #ring = new ClickRing({ capacity: MAX_WAITING, maxBytes: MAX_WAITING_BYTES });
   readonly #resolver: ClickResolver;
-  #handingOver = Promise.resolve();
-  /** Links that were followed lately, the oldest first. They stay when their counts are handed over. */
+  /** Links that were followed lately, the oldest first. They stay when their counts are taken. */
   readonly #links = new Map<string, LinkCounts>();
-  /** Those with clicks that were not handed over. */
-  #listed: LinkCounts[] = [];
+  readonly #held = new HeldValues(MAX_VALUES_HELD);
   #round = 0;
-  #valuesHeld = 0;
 
   constructor(options: ClickCounterOptions) {
     this.#options = options;
@@ -87,8 +84,7 @@ export class ClickCounter implements Clicks {
 
   /** Distinct keys whose clicks are not stored yet, and clicks whose keys are not looked at. */
   get size(): number {
-    const counted = this.#listed.length + this.#ring.size;
-    return this.#options.ledgers.reduce((sum, ledger) => sum + ledger.size, counted);
+    return this.#options.ledgers.reduce((sum, ledger) => sum + ledger.size, this.#ring.size);
   }
 
   listen(listener: ClickListener): void {
@@ -116,7 +112,6 @@ export class ClickCounter implements Clicks {
     for (const ledger of this.#options.ledgers) ledger.hurry();
     await this.#resolver.close();
     await this.#running;
-    await this.#handOver();
     await withDeadline('storing clicks', CLOSE_TIMEOUT_MS, async (signal) => {
       while (this.size > 0 && !signal.aborted) {
         await Promise.all(this.#options.ledgers.map(async (ledger) => ledger.flush()));
@@ -143,12 +138,7 @@ export class ClickCounter implements Clicks {
       if (hourOf(atMs) !== hour) break;
       links.push(this.#linkOf(key, hour));
     }
-    for (const [index, link] of links.entries()) {
-      if (link === undefined) continue;
-      const before = link.size;
-      link.count(resolved[from + index] as Resolved, this.#valuesHeld < MAX_VALUES_HELD);
-      this.#valuesHeld += link.size - before;
-    }
+    for (const [index, link] of links.entries()) link?.count(resolved[from + index] as Resolved);
     return from + links.length;
   }
 
@@ -161,16 +151,16 @@ export class ClickCounter implements Clicks {
   }
 
   #list(key: string, hour: number, known: LinkCounts | undefined): LinkCounts | undefined {
-    const { maxKeys, onDropped } = this.#options;
-    if (this.#listed.length >= maxKeys) {
+    const { ledgerFor, onDropped } = this.#options;
+    const ledger = ledgerFor(key);
+    if (!ledger.mayList(key)) {
       onDropped(1);
       return undefined;
     }
-    const link = known ?? new LinkCounts(key, hour);
+    const link = known ?? new LinkCounts(key, hour, this.#held);
     if (known === undefined) this.#links.set(key, link);
     link.list(this.#round);
-    this.#listed.push(link);
-    if (this.#listed.length === Math.ceil(maxKeys / 2)) void this.#beginFlush();
+    ledger.list(link);
     if (link.hour !== hour) this.#turn(link, hour);
     return link;
   }
@@ -178,54 +168,29 @@ export class ClickCounter implements Clicks {
   /** A click of another hour: those of the hour before are handed over alone. */
   #turn(link: LinkCounts, hour: number): void {
     if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
-    const before = link.size;
     link.turnTo(hour);
-    this.#valuesHeld += link.size - before;
   }
 
   /**
    * Does not wait for the flushes, so that a server that hangs delays neither the others nor the next round.
    */
   async #beginFlush(): Promise<void> {
-    await this.#handOver();
-    for (const ledger of this.#options.ledgers) void ledger.flush();
-  }
-
-  async #handOver(): Promise<void> {
-    this.#handingOver = this.#handingOver.then(async () => this.#sortByServer());
-    return this.#handingOver;
-  }
-
-  /** In pieces, because sorting 50,000 keys in one turn would delay every request. */
-  async #sortByServer(): Promise<void> {
-    const listed = this.#listed;
-    this.#listed = [];
     this.#round += 1;
-    let [keys, values] = [0, 0];
-    for (const link of listed) {
-      link.unlist();
-      if (!link.isEmpty) this.#options.ledgerFor(link.key).add(link.take());
-      keys += 1;
-      values += link.size;
-      if (keys < KEYS_PER_TURN && values < VALUES_PER_TURN) continue;
-      await nextTurn();
-      [keys, values] = [0, 0];
-    }
     await this.#forget();
+    for (const ledger of this.#options.ledgers) void ledger.flush();
   }
 
   /** Forgets links when there are too many, or too many values: first those that nobody follows any more. */
   async #forget(): Promise<void> {
-    const isTooMuch = (): boolean =>
-      this.#links.size > this.#options.maxKeys / 2 || this.#valuesHeld > MAX_VALUES_HELD / 2;
+    const isTooMuch = (): boolean => this.#links.size > this.#options.maxKeys / 2 || this.#held.isTooMany;
+    const turns = new Turns(LINKS_PER_TURN);
     for (const isOld of [(link: LinkCounts) => link.round < this.#round - 1, () => true]) {
       if (!isTooMuch()) return;
-      let looked = 0;
       for (const link of this.#links.values()) {
-        if (++looked % KEYS_PER_TURN === 0) await nextTurn();
+        await turns.did(1);
         if (link.isListed || !isOld(link)) continue;
         this.#links.delete(link.key);
-        this.#valuesHeld -= link.size;
+        link.forgetValues();
         if (!isTooMuch()) return;
       }
     }

@@ -6,18 +6,22 @@ import { StoreRefusedError } from '../../db/store-errors.ts';
  * Links and rows of one flush: enough that a click costs little, few enough that the server needs only some
  * milliseconds.
  */
-const MAX_LINKS = 500;
-const MAX_ROWS = 1_000;
+export const MAX_LINKS = 500;
+export const MAX_ROWS = 1_000;
 
 /** How many of the links that wait go into the next flush: at least one. Pure. */
 export function countNext(links: Iterable<LinkClicks>): number {
   let [count, rows] = [0, 0];
-  for (const { hours, values, visitors } of links) {
-    rows += hours.length + values.length + visitors.length;
+  for (const clicks of links) {
+    rows += rowsOf(clicks);
     if (count === MAX_LINKS || (count > 0 && rows > MAX_ROWS)) break;
     count += 1;
   }
   return count;
+}
+
+export function rowsOf({ hours, values, visitors }: LinkClicks): number {
+  return hours.length + values.length + visitors.length;
 }
 
 /** About how many bytes of memory these clicks take. Pure. */
@@ -57,7 +61,7 @@ const FOR_GOOD = new Set([
  * What to store instead of links that were refused together: each half of them, so that the one at fault is
  * found. Alone, it loses its dimensions and visitors first. Nothing: its clicks are lost. Pure.
  */
-export function splitRefused(links: readonly LinkClicks[]): (readonly LinkClicks[])[] {
+export function splitRefused(links: readonly LinkClicks[]): LinkClicks[][] {
   const [first] = links;
   if (first === undefined) return [];
   if (links.length > 1) {

@@ -1,16 +1,18 @@
 import type { LinkClicks } from '../../db/clicks/click-flush.ts';
 import { Sketch } from '../../db/clicks/sketch.ts';
 import { dayOf } from '../../db/clicks/sql-times.ts';
+import type { HeldValues } from './held-values.ts';
 import { isKnown, type Resolved } from './resolved-click.ts';
 import { ValueCounts } from './value-counts.ts';
 
 /**
  * Clicks of one link in one hour, and the values that it has had on the day of this hour. Stays in memory
  * when its counts are taken: so at most `MAX_VALUES` values of a day and dimension are told apart, however
- * often the counts are stored.
+ * often the counts are stored. Only where all links have too many values, it forgets its own.
  */
 export class LinkCounts {
   readonly key: string;
+  readonly #held: HeldValues;
   /** Full hours since 1970 in UTC. */
   #hour: number;
   #humans = 0;
@@ -22,9 +24,10 @@ export class LinkCounts {
   #isListed = false;
   #round = 0;
 
-  constructor(key: string, hour: number) {
+  constructor(key: string, hour: number, held: HeldValues) {
     this.key = key;
     this.#hour = hour;
+    this.#held = held;
   }
 
   /** Whether it is in the list of those with clicks. */
@@ -55,23 +58,23 @@ export class LinkCounts {
     return this.#humans === 0 && this.#bots === 0;
   }
 
-  /** How many values it remembers. */
-  get size(): number {
-    return this.#values?.size ?? 0;
-  }
-
   /** Only when it is empty. */
   turnTo(hour: number): void {
-    if (dayOf(hour) !== dayOf(this.#hour)) this.#values = undefined;
+    if (dayOf(hour) !== dayOf(this.#hour)) this.forgetValues();
     this.#hour = hour;
   }
 
-  /** @param mayGrow whether it may remember further values */
-  count({ isBot, labels, visitor }: Resolved, mayGrow: boolean): void {
+  /** Only when it is empty. */
+  forgetValues(): void {
+    this.#values?.forget();
+    this.#values = undefined;
+  }
+
+  count({ isBot, labels, visitor }: Resolved): void {
     if (isBot) this.#bots += 1;
     else this.#humans += 1;
     for (const label of labels)
-      if (isKnown(label)) (this.#values ??= new ValueCounts()).count(label, isBot, mayGrow);
+      if (isKnown(label)) (this.#values ??= new ValueCounts(this.#held)).count(label, isBot);
     if (visitor !== undefined) (this.#sketch ??= new Sketch()).add(visitor.high, visitor.low);
   }
 
@@ -99,6 +102,7 @@ export class LinkCounts {
     this.#humans = 0;
     this.#bots = 0;
     this.#sketch = undefined;
+    if (this.#held.isTooMany) this.forgetValues();
     return clicks;
   }
 }

@@ -1,6 +1,7 @@
 import { DIMENSIONS, MAX_VALUES, OTHER_VALUES } from '../../db/clicks/dimensions.ts';
 import type { Counts } from '../../db/clicks/click-flush.ts';
 import { flat } from '../../runtime/flat-text.ts';
+import type { HeldValues } from './held-values.ts';
 import { CLICK_DIMENSIONS, isSame, labelOf, type ClickDimension, type Label } from './resolved-click.ts';
 
 /** The first ones are those of most clicks. To look at each of them is faster than a table. */
@@ -16,6 +17,7 @@ const OTHERS: ReadonlyMap<ClickDimension, Label> = new Map(
  * cost as much as all the rest.
  */
 export class ValueCounts {
+  readonly #held: HeldValues;
   readonly #labels: Label[] = [];
   readonly #hashes: number[] = [];
   /** Humans and bots of each label. */
@@ -25,17 +27,19 @@ export class ValueCounts {
   /** How many labels there are, by the number of their dimension. */
   readonly #sizes: number[] = [];
 
-  get size(): number {
-    return this.#labels.length;
+  constructor(held: HeldValues) {
+    this.#held = held;
   }
 
-  /**
-   * Counts a click with this value, or as one of the others if there are {@link MAX_VALUES}.
-   * @param mayGrow whether it may remember further values
-   */
-  count(label: Label, isBot: boolean, mayGrow: boolean): void {
+  /** It is not used any more. */
+  forget(): void {
+    this.#held.add(-this.#labels.length);
+  }
+
+  /** Counts a click with this value, or as one of the others if there are {@link MAX_VALUES}. */
+  count(label: Label, isBot: boolean): void {
     let place = this.#find(label);
-    if (place < 0) place = this.#begin(label, mayGrow);
+    if (place < 0) place = this.#begin(label);
     const at = 2 * place + (isBot ? 1 : 0);
     this.#counts[at] = (this.#counts[at] as number) + 1;
   }
@@ -72,8 +76,8 @@ export class ValueCounts {
     }
   }
 
-  #begin(label: Label, mayGrow: boolean): number {
-    if (mayGrow && this.#sizeOf(label) < MAX_VALUES) return this.#add(label);
+  #begin(label: Label): number {
+    if (this.#held.mayGrow && this.#sizeOf(label) < MAX_VALUES) return this.#add(label);
     const other = OTHERS.get(label.dimension) as Label;
     const place = this.#find(other);
     return place < 0 ? this.#add(other) : place;
@@ -84,6 +88,7 @@ export class ValueCounts {
     const place = this.#labels.push(own) - 1;
     this.#hashes.push(label.hash);
     this.#counts.push(0, 0);
+    this.#held.add(1);
     this.#sizes[DIMENSIONS[label.dimension]] = this.#sizeOf(label) + 1;
     if (place >= MAX_UNINDEXED) {
       const places = (this.#places ??= new Map());

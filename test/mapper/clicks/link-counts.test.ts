@@ -2,11 +2,17 @@ import { expect } from 'chai';
 import * as fc from 'fast-check';
 import type { ValueClicks } from '../../../db/clicks/click-flush.ts';
 import { MAX_VALUES, OTHER_VALUES } from '../../../db/clicks/dimensions.ts';
+import { HeldValues } from '../../../mapper/clicks/held-values.ts';
 import { LinkCounts } from '../../../mapper/clicks/link-counts.ts';
 import { labelOf, type ClickDimension, type Resolved } from '../../../mapper/clicks/resolved-click.ts';
 
 const HOUR = 24 * 20_000;
 const DAY = 20_000;
+
+/** @param maxValues how many values it may remember */
+function linkOf(hour: number, maxValues = 10_000): LinkCounts {
+  return new LinkCounts('key', hour, new HeldValues(maxValues));
+}
 
 function click(dimension: ClickDimension, value: string, isBot = false): Resolved {
   return { isBot, labels: [labelOf(dimension, value)], visitor: undefined };
@@ -20,9 +26,9 @@ function valuesOf(values: readonly ValueClicks[]): Record<string, [number, numbe
 
 describe('the counts of a link', () => {
   it('are given once, for their hour and its day', () => {
-    const link = new LinkCounts('key', HOUR + 23);
-    link.count({ ...click('browser', 'Chrome'), visitor: { high: 1, low: 1 } }, true);
-    link.count(click('browser', 'Chrome', true), true);
+    const link = linkOf(HOUR + 23);
+    link.count({ ...click('browser', 'Chrome'), visitor: { high: 1, low: 1 } });
+    link.count(click('browser', 'Chrome', true));
     const { key, hours, values, visitors } = link.take();
     expect({ key, hours, values }).to.deep.equal({
       key: 'key',
@@ -31,17 +37,17 @@ describe('the counts of a link', () => {
     });
     expect(visitors.map(({ day, sketch }) => [day, sketch.estimate()])).to.deep.equal([[DAY, 1]]);
     expect(link.isEmpty).to.equal(true);
-    link.count(click('browser', 'Firefox'), true);
+    link.count(click('browser', 'Firefox'));
     expect(valuesOf(link.take().values)).to.deep.equal({ 'browser Firefox': [1, 0] });
   });
 
   it('tell 200 values of a dimension and day apart, however often they are taken', () => {
-    const link = new LinkCounts('key', HOUR);
+    const link = linkOf(HOUR);
     const told = new Set<string>();
     let others = 0;
     for (let i = 0; i < 1_000; i += 1) {
-      link.count(click('referrer', `${i % 500}.example`), true);
-      link.count(click('country', i % 2 === 0 ? 'DE' : 'FR'), true);
+      link.count(click('referrer', `${i % 500}.example`));
+      link.count(click('country', i % 2 === 0 ? 'DE' : 'FR'));
       if (i % 7 !== 0) continue;
       for (const { dimension, value, humans } of link.take().values) {
         if (dimension === 'country') continue;
@@ -57,15 +63,15 @@ describe('the counts of a link', () => {
       'country FR',
     ]);
     link.turnTo(HOUR + 24);
-    link.count(click('referrer', 'new.example'), true);
+    link.count(click('referrer', 'new.example'));
     expect(valuesOf(link.take().values)).to.deep.equal({ 'referrer new.example': [1, 0] });
   });
 
   it('tell no further values apart where there is no memory for them', () => {
-    const link = new LinkCounts('key', HOUR);
-    link.count(click('referrer', 'a.example'), true);
-    link.count(click('referrer', 'b.example'), false);
-    link.count(click('referrer', 'a.example'), false);
+    const link = linkOf(HOUR, 1);
+    link.count(click('referrer', 'a.example'));
+    link.count(click('referrer', 'b.example'));
+    link.count(click('referrer', 'a.example'));
     expect(valuesOf(link.take().values)).to.deep.equal({
       'referrer a.example': [2, 0],
       [`referrer ${OTHER_VALUES}`]: [1, 0],
@@ -76,11 +82,11 @@ describe('the counts of a link', () => {
     const values = fc.array(fc.tuple(fc.nat(400), fc.boolean(), fc.boolean()), { maxLength: 1_500 });
     fc.assert(
       fc.property(values, (clicks) => {
-        const link = new LinkCounts('key', HOUR);
+        const link = linkOf(HOUR);
         const sums = { humans: 0, bots: 0 };
         const taken: ValueClicks[] = [];
         for (const [value, isBot, isTaken] of clicks) {
-          link.count(click('language', `x${value}`, isBot), true);
+          link.count(click('language', `x${value}`, isBot));
           sums[isBot ? 'bots' : 'humans'] += 1;
           if (isTaken) taken.push(...link.take().values);
         }
@@ -93,9 +99,9 @@ describe('the counts of a link', () => {
   });
 
   it('do not count what nothing is known of: it is what is left of all clicks', () => {
-    const link = new LinkCounts('key', HOUR);
-    link.count(click('country', '', false), true);
-    link.count(click('country', 'ES', false), true);
+    const link = linkOf(HOUR);
+    link.count(click('country', '', false));
+    link.count(click('country', 'ES', false));
     const { hours, values } = link.take();
     expect(hours).to.deep.equal([{ hour: HOUR, humans: 2, bots: 0 }]);
     expect(valuesOf(values)).to.deep.equal({ 'country ES': [1, 0] });
@@ -111,10 +117,10 @@ describe('the counts of a link', () => {
       if (before !== undefined) alike.push(before, value);
       byHash.set(hash, value);
     }
-    const link = new LinkCounts('key', HOUR);
+    const link = linkOf(HOUR);
     // With a few values, each is looked at; with many, a table finds them.
     for (const values of [alike, [...alike, ...Array.from({ length: 50 }, (_, i) => `x${i}`), ...alike]]) {
-      for (const value of values) link.count(click('referrer', value), true);
+      for (const value of values) link.count(click('referrer', value));
       const counted = valuesOf(link.take().values);
       for (const value of alike)
         expect(counted[`referrer ${value}`]).to.deep.equal([values === alike ? 1 : 2, 0]);
