@@ -18,8 +18,7 @@ export function createProgram(terminal: Terminal): Command {
 }
 
 /**
- * Runs one command line. Never throws: an error becomes a message on stderr, and with `--json` also the
- * document on stdout.
+ * Runs one command line. Never throws: an error becomes a message on stderr.
  * @returns the exit code: 0 done, 1 done with a bad result or refused, 2 wrong usage or unreachable
  */
 export async function runCommandLine(
@@ -32,30 +31,10 @@ export async function runCommandLine(
     return terminal.exitCode;
   } catch (error) {
     // Commander has already printed the help, the version or the fault.
-    if (error instanceof CommanderError && error.exitCode === 0) return 0;
-    if (!(error instanceof CommanderError))
-      terminal.stderr.write(`keymill: ${hideCredentials(describe(error))}\n`);
-    printError(terminal, args, error);
+    if (error instanceof CommanderError) return error.exitCode === 0 ? 0 : 2;
+    terminal.stderr.write(`keymill: ${hideCredentials(describe(error))}\n`);
     return error instanceof RefusedError ? 1 : 2;
   }
-}
-
-/** With `--json`, stdout is one document however a command ends: `{"error":{"code","message","details"}}`. */
-export function printError(terminal: Terminal, args: readonly string[], error: unknown): void {
-  const [end] = [args.indexOf('--'), args.length].filter((index) => index >= 0);
-  if (terminal.hasDocument === true || !args.slice(0, end).includes('--json')) return;
-  const { code, message, details } = toEntry(error);
-  const entry = { code, message: hideCredentials(message), details: details.map(hideCredentials) };
-  terminal.hasDocument = true;
-  // In one line, as `status --watch --json` prints all of its documents.
-  terminal.stdout.write(`${JSON.stringify({ error: entry })}\n`);
-}
-
-function toEntry(error: unknown): Pick<KeymillError, 'code' | 'message' | 'details'> {
-  if (error instanceof KeymillError) return error;
-  const { message } = error instanceof Error ? error : new Error(String(error));
-  const isUsage = error instanceof CommanderError;
-  return { code: isUsage ? 'USAGE' : 'INTERNAL', message: message.replace(/^error: /, ''), details: [] };
 }
 
 /** The message of an error that we throw on purpose; the stack of any other error, which is a bug. */

@@ -20,15 +20,12 @@ export interface Terminal {
   readonly isInteractive: boolean;
   /** 0 done; 1 done with a bad result or refused; 2 wrong usage or unreachable. */
   exitCode: number;
-  /** The JSON document is on stdout, or whoever has begun it also ends it. Then an error adds none. */
-  hasDocument?: boolean;
 }
 
 /** The help of the option `--json`. */
 export const ONE_JSON_DOCUMENT = 'one JSON document on stdout';
 
 export function printJson(terminal: Terminal, document: unknown): void {
-  terminal.hasDocument = true;
   terminal.stdout.write(`${JSON.stringify(document, null, 2)}\n`);
 }
 

@@ -32,7 +32,6 @@ async function printAsJson(
   walk: ImageWalk,
   pieces: AsyncIterable<ImagesPiece>,
 ): Promise<void> {
-  terminal.hasDocument = true;
   await print(terminal, '{"images":[');
   let separator = '\n';
   try {

@@ -3,7 +3,6 @@ import type { Writable } from 'node:stream';
 import { toTold, type Outcome, type Summary } from '../../mapper/import/outcome.ts';
 import type { ImportSummary } from '../../mapper/import-jobs/import-tally.ts';
 import type { ImportOutcome } from '../../mapper/import-jobs/stored-outcome.ts';
-import type { Terminal } from '../../runtime/terminal/terminal.ts';
 import { visible } from '../../runtime/terminal/visible.ts';
 
 /** Writes what becomes of a file, while it is read. */
@@ -15,13 +14,15 @@ export interface Report {
   breakOff(): Promise<void>;
 }
 
+const BEGIN = '{"outcomes":[\n';
+
 /** One JSON document: every outcome in a line of its own, then the summary. */
 export class JsonReport implements Report {
-  readonly #terminal: Terminal;
-  #separator = '{"outcomes":[\n';
+  readonly #out: Writable;
+  #separator = BEGIN;
 
-  constructor(terminal: Terminal) {
-    this.#terminal = terminal;
+  constructor(out: Writable) {
+    this.#out = out;
   }
 
   async add(outcomes: readonly (Outcome | ImportOutcome)[]): Promise<void> {
@@ -30,26 +31,21 @@ export class JsonReport implements Report {
       this.#separator = ',\n';
       return line;
     });
-    await this.#write(lines.join(''));
+    await write(this.#out, lines.join(''));
   }
 
   async end(summary: Summary | ImportSummary): Promise<void> {
     await this.#end(summary);
   }
 
-  /** A document that was not begun is left to the error. */
+  /** The summary of a document that was begun is null. */
   async breakOff(): Promise<void> {
-    if (this.#terminal.hasDocument === true) await this.#end(null);
+    if (this.#separator !== BEGIN) await this.#end(null);
   }
 
   async #end(summary: Summary | ImportSummary | null): Promise<void> {
-    const begin = this.#separator === ',\n' ? '' : this.#separator;
-    await this.#write(`${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
-  }
-
-  async #write(text: string): Promise<void> {
-    if (text !== '') this.#terminal.hasDocument = true;
-    await write(this.#terminal.stdout, text);
+    const begin = this.#separator === BEGIN ? BEGIN : '';
+    await write(this.#out, `${begin}\n],\n"summary":${JSON.stringify(summary, null, 2)}}\n`);
   }
 }
 

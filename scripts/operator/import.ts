@@ -65,7 +65,7 @@ async function run(terminal: Terminal, path: string, options: Options): Promise<
     throw new UsageError(`there is no time zone "${timezone}"; name one of IANA, such as Europe/Berlin`);
   if (onConflict === 'overwrite' && owner === undefined)
     throw new UsageError('--on-conflict overwrite changes the links of one owner: name him with --owner');
-  const report: Report = json === true ? new JsonReport(terminal) : new TextReport(terminal.stdout);
+  const report: Report = json === true ? new JsonReport(terminal.stdout) : new TextReport(terminal.stdout);
   if (dryRun !== true) {
     await storeFile(terminal, path, { options, report });
     return;

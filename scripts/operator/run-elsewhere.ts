@@ -2,8 +2,6 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import { constants } from 'node:os';
 import { join } from 'node:path';
-import { printError } from '../../runtime/terminal/command-line.ts';
-import { RefusedError } from '../../runtime/terminal/errors.ts';
 import type { Terminal } from '../../runtime/terminal/terminal.ts';
 import { REPOSITORY } from '../cluster/run-dir.ts';
 
@@ -26,9 +24,9 @@ export async function runElsewhere(
 ): Promise<number> {
   const entry = join(REPOSITORY, main);
   if (!existsSync(entry)) {
-    const why = `"${name}" is not part of the production image; run it from a clone of the repository`;
-    terminal.stderr.write(`keymill: ${why}\n`);
-    printError(terminal, args, new RefusedError(why));
+    terminal.stderr.write(
+      `keymill: "${name}" is not part of the production image; run it from a clone of the repository\n`,
+    );
     return 1;
   }
   const isOurTerminal = terminal.stdout === process.stdout && terminal.stderr === process.stderr;

@@ -124,14 +124,12 @@ class JsonReport {
     if (shortened === null) return;
     if ('link' in shortened) this.#made += 1;
     else this.refused += 1;
-    this.#terminal.hasDocument = true;
     const item = 'link' in shortened ? { line, ...shortened } : { line, errors: errorsOf(shortened.refusal) };
     await printPaced(this.#terminal, `${this.#separator}${JSON.stringify(item)}`);
     this.#separator = ',\n';
   }
 
   async end(): Promise<void> {
-    this.#terminal.hasDocument = true;
     const begin = this.#separator === ',\n' ? '' : this.#separator;
     await printPaced(this.#terminal, `${begin}\n],\n"made":${this.#made},\n"refused":${this.refused}}\n`);
   }
