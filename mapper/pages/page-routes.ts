@@ -164,7 +164,11 @@ export class PageRoutes {
       this.#router.all(path, async (ctx, next) => {
         const problem = this.#methods.refusalOf(path, ctx.method);
         if (problem === undefined || this.#paths.isOther(ctx.path, path)) return next();
-        if (!wantsPage(ctx.get('Accept'))) throw problem;
+        if (!wantsPage(ctx.get('Accept'))) {
+          // Programs have nothing at the root, whatever they send.
+          if (path === '/') return next();
+          throw problem;
+        }
         return this.#answer(ctx, { isShared: true }, async () => Promise.reject(problem));
       });
   }

@@ -114,11 +114,11 @@ export class ApiDocument {
 
   #find(method: string, path: string): Operation | undefined {
     const [pathname = ''] = path.split('?');
-    const found = this.operations.filter(
-      (operation) =>
-        operation.method === method &&
-        new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
+    const found = this.operations.filter((operation) =>
+      new RegExp(`^${operation.path.replaceAll(/\{\w+\}/g, '[^/]+')}$`).test(pathname),
     );
-    return found.find(({ path: declared }) => declared === pathname) ?? found[0];
+    // `/urls/bulk` is no link, also where a link has the method and it has not.
+    const exact = found.filter(({ path: declared }) => declared === pathname);
+    return (exact.length > 0 ? exact : found).find((operation) => operation.method === method);
   }
 }

@@ -7,7 +7,6 @@ import { useApi } from './use-api.ts';
 
 /** The paths that only pages have, with the methods that make sense there. */
 const PAGES: Readonly<Record<string, string>> = {
-  '/': 'GET, HEAD',
   '/signup': 'GET, HEAD, POST',
   '/settings': 'GET, HEAD, POST',
   '/settings/password': 'GET, HEAD, POST',
@@ -94,7 +93,8 @@ describe('a method that makes no sense on a path', () => {
       .map(([, path = '']) => path);
     const shapeOf = (path: string): RegExp => new RegExp(`^${path.replaceAll(/:\w+|\{\w+\}/g, '[^/]+')}$`);
     const ofApi = ENDPOINTS.map(({ path }) => path.replaceAll(/\{\w+\}/g, 'x'));
-    const missing = new Set(added).difference(new Set(['/docs/style']));
+    // Programs find nothing at the root, as the test of the front page says.
+    const missing = new Set(added).difference(new Set(['/', '/docs/style']));
     for (const path of missing) {
       const isKnown = [...Object.keys(PAGES), ...ofApi].some((one) => shapeOf(path).test(one));
       expect(isKnown, path).to.equal(true);

@@ -55,13 +55,23 @@ describe('reading an import in linear time', () => {
     it(what, async () => {
       // Compiles what is measured.
       await readAll(file.slice(0, 200));
-      const read = async (): Promise<void> => {
-        for await (const _ of new LinkReader(OPTIONS).read([Buffer.from(file)]));
-      };
       // Other work on the machine takes the caches of the processor away.
-      let least = await costOf(read);
-      for (let more = 2; least >= MAX_MS && more > 0; more -= 1) least = Math.min(least, await costOf(read));
-      expect(least).to.be.below(MAX_MS);
+      const leastOf = async (text: string): Promise<number> => {
+        let least = Infinity;
+        for (let runs = 0; least >= MAX_MS && runs < 3; runs += 1)
+          least = Math.min(
+            least,
+            await costOf(async () => {
+              for await (const _ of new LinkReader(OPTIONS).read([Buffer.from(text)]));
+            }),
+          );
+        return least;
+      };
+      const least = await leastOf(file);
+      if (least < MAX_MS) return;
+      // A slow machine: then a quarter must take about a quarter, and not a sixteenth.
+      const quarter = await leastOf(file.slice(0, file.length / 4));
+      expect(least / quarter).to.be.below(8);
     });
 
   it('refuses a record with more brackets in brackets than any link needs', async () => {

@@ -50,6 +50,8 @@ describe('the front page', () => {
     expect(page.text).to.include('link shortener').and.include('href="/signup"');
     expectProblem(await send('GET', `${mapper.url}/`), 404);
     expectProblem(await send('POST', `${mapper.url}/`), 404);
+    const ofPerson = await send('POST', `${mapper.url}/`, { headers: { accept: 'text/html' } });
+    expect([ofPerson.status, ofPerson.headers.allow]).to.deep.equal([405, 'GET, HEAD']);
   });
 
   it('has no inline code, and loads nothing of others', async () => {

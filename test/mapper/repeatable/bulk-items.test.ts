@@ -2,6 +2,7 @@ import { randomUUID } from 'node:crypto';
 import { expect } from 'chai';
 import { useApi } from '../api/use-api.ts';
 import { NDJSON, parseLines, type ItemAnswer } from '../bulk/bulk-fixture.ts';
+import { until } from '../../until.ts';
 import { expectProblem } from '../client.ts';
 import { counterOf } from './counters.ts';
 import { keysOf } from './senders.ts';
@@ -61,12 +62,17 @@ describe('items of a bulk that may be repeated', () => {
 
   it('have passwords, of which few wait to be hashed whatever else they have', async () => {
     const cookie = await session();
-    const bulks = ['a', 'b', 'c', 'd'].map(async (idempotencyKey, at) => {
-      const item = (): object => ({ long_url: newTarget(), password: 'one', find_if_exists: true });
-      return make(cookie, Array.from({ length: 8 }, item), at < 2 ? undefined : idempotencyKey);
-    });
-    const items = (await Promise.all(bulks)).flat();
-    expect(new Set(statusesIn(items)), JSON.stringify(items.at(-1))).to.deep.equal(new Set([201]));
+    const round = async (): Promise<boolean> => {
+      const bulks = [randomUUID(), randomUUID(), undefined, undefined].map(async (idempotencyKey) => {
+        const item = (): object => ({ long_url: newTarget(), password: 'one', find_if_exists: true });
+        return make(cookie, Array.from({ length: 8 }, item), idempotencyKey);
+      });
+      const statuses = (await Promise.all(bulks)).flatMap(statusesIn);
+      expect(statuses.every((status) => status === 201 || status === 503)).to.equal(true);
+      return !statuses.includes(503);
+    };
+    // On a busy machine four hashes may take more than the four seconds that one waits.
+    await until('a round in which none had to wait for too long', round, { timeoutMs: 50_000 });
   });
 
   it('get the same answers again with the same Idempotency-Key, each at its place', async () => {
