@@ -1,5 +1,6 @@
 import { readdirSync, readFileSync } from 'node:fs';
-import { request } from 'node:http';
+import { request, type IncomingMessage } from 'node:http';
+import { text } from 'node:stream/consumers';
 import { expect } from 'chai';
 import { untilQuiesced } from '../../drills/cluster/quiesce.ts';
 import type { ContainerClusterFile } from '../../scripts/cluster/cluster-file.ts';
@@ -120,21 +121,17 @@ export class ContainerTestCluster {
   }
 
   /**
-   * Sends a request to the engine's API. Starting the docker client would take longer than the measured time.
+   * Sends a request to the engine's API, and resolves with its answer. Starting the docker client would take
+   * longer than the measured time.
    */
-  async ask(method: 'POST', path: string): Promise<void> {
+  async ask(method: 'GET' | 'POST', path: string): Promise<string> {
     const socketPath = this.engine.docker.host.replace(/^unix:\/\//, '');
-    const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const sent = request({ socketPath, method, path }, (answer) => {
-      answer.resume();
-      answer.once('end', () => {
-        if ((answer.statusCode ?? 500) < 400) resolve();
-        else reject(new Error(`the engine answers ${answer.statusCode} to ${method} ${path}`));
-      });
-    });
-    sent.once('error', reject);
-    sent.end();
-    return promise;
+    const { promise, resolve, reject } = Promise.withResolvers<IncomingMessage>();
+    request({ socketPath, method, path }, resolve).once('error', reject).end();
+    const answer = await promise;
+    const body = await text(answer);
+    if ((answer.statusCode ?? 500) < 400) return body;
+    throw new Error(`the engine answers ${answer.statusCode} to ${method} ${path}: ${body}`);
   }
 }
 

@@ -1,7 +1,6 @@
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
 import type { Backend } from '../../drills/load/balancer.ts';
-import { tryGet } from '../../scripts/cluster/http.ts';
 import type { Container } from '../../scripts/containers/compose.ts';
 import { command, tryCommand } from '../../scripts/containers/docker.ts';
 import { IMAGE_LABEL, ownImage } from '../../scripts/containers/image.ts';
@@ -10,6 +9,7 @@ import { Client } from '../e2e/client.ts';
 import { mostRounds } from '../most-rounds.ts';
 import { until } from '../until.ts';
 import { childrenOf, ContainerTestCluster } from './cluster.ts';
+import { createFixedWork, startMs } from './starting.ts';
 import { trial, type Playing } from './trial.ts';
 import { unserved, type Verdict } from './verdict.ts';
 
@@ -20,6 +20,9 @@ const TICK_MS = 500;
 const BRING_UP_MS = 1_800_000;
 /** haproxy checks every 250 ms and waits one second for the answer. */
 const UNCHECKED_MS = 4_000;
+const START_MS = 2_000;
+/** The same bound for a slow machine, where a fixed work takes more than its usual second. */
+const START_SHARE = 2.5;
 const MIB = 2 ** 20;
 const ZKCLI = '/usr/share/zookeeper/bin/zkCli.sh';
 const STORE_PORTS: Readonly<Record<string, number>> = {
@@ -248,25 +251,19 @@ describe('a cluster in containers', function () {
     await trial(cluster, 'kill-databases', async () => killEach(cluster, names));
   });
 
-  it('starts a mapper within 2 s', async () => {
-    const play = async (): Promise<number> => {
-      const [mapper] = cluster.file.mappers;
-      const name = mapper?.container ?? '';
+  it('starts a mapper within 2 s, or as quickly as a slow machine can', async () => {
+    const [mapper] = cluster.file.mappers;
+    const name = mapper?.container ?? '';
+    await using other = await createFixedWork(cluster, name);
+    const play = async (): Promise<{ mapperMs: number; otherMs: number }> => {
       await cluster.ask('POST', `/containers/${name}/stop`);
-      const began = performance.now();
-      await cluster.ask('POST', `/containers/${name}/start`);
-      await cluster.describe();
-      const { admin } = cluster.file.mappers.find(({ container }) => container === name) ?? { admin: '' };
-      await until(
-        'the new mapper to be alive',
-        async () => (await tryGet(`${admin}/livez`))?.status === 200,
-        {
-          everyMs: 20,
-        },
-      );
-      return Math.round(performance.now() - began);
+      await cluster.ask('POST', `/containers/${other.name}/stop?t=0`);
+      return { otherMs: await startMs(cluster, other.name), mapperMs: await startMs(cluster, name) };
     };
-    await mostRounds(play, (tookMs) => tookMs <= 2_000);
+    await mostRounds(
+      play,
+      ({ mapperMs, otherMs }) => mapperMs <= START_MS || mapperMs <= START_SHARE * otherMs,
+    );
     await cluster.quiet();
   });
 
