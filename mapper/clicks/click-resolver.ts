@@ -20,7 +20,7 @@ export interface ClickResolverOptions {
 
 /** Some 0.3 ms: no request waits longer for a piece. */
 const CLICKS_A_PIECE = 50;
-/** The load is that of one to two such times. */
+/** The load is that of one to two such times, or since the first click came. */
 const LATELY_MS = 250;
 /** How long the first click waits for others, so that a process with few clicks seldom wakes up. */
 const GATHER_MS = 20;
@@ -34,11 +34,12 @@ export class ClickResolver {
   #wakeUp: (() => void) | undefined;
   #running: Promise<void> | undefined;
   /** From when on the load is measured, and will be next. */
-  #from: ClickProgress | undefined;
-  #between: ClickProgress | undefined;
+  #from: ClickProgress;
+  #between: ClickProgress;
 
   constructor(options: ClickResolverOptions) {
     this.#options = options;
+    this.#from = this.#between = this.#progress();
   }
 
   listen(listener: ClickListener): void {
@@ -70,6 +71,9 @@ export class ClickResolver {
 
   async #run(): Promise<void> {
     const { ring } = this.#options;
+    // What was before the first click says nothing about the load: otherwise a mapper that was quiet notices
+    // after half a second that it has no time, and until then the headers of clicks take half of it.
+    this.#from = this.#between = this.#progress();
     await this.#rest(GATHER_MS);
     while (ring.size > 0 && !this.#isStopping) {
       const startedMs = monotonicMs();
@@ -93,18 +97,20 @@ export class ClickResolver {
 
   /** Of the last moments: single pieces differ too much. */
   #load(): ReturnType<typeof loadBetween> {
-    const now: ClickProgress = {
-      atMs: monotonicMs(),
-      activeMs: performance.eventLoopUtilization().active,
-      offered: this.#options.ring.offered,
-    };
-    this.#from ??= now;
-    this.#between ??= now;
+    const now = this.#progress();
     if (now.atMs - this.#between.atMs > LATELY_MS) {
       this.#from = this.#between;
       this.#between = now;
     }
     return loadBetween(this.#from, now);
+  }
+
+  #progress(): ClickProgress {
+    return {
+      atMs: monotonicMs(),
+      activeMs: performance.eventLoopUtilization().active,
+      offered: this.#options.ring.offered,
+    };
   }
 
   /**

@@ -1,0 +1,50 @@
+import { setImmediate as nextTurn, setTimeout as delay } from 'node:timers/promises';
+import { expect } from 'chai';
+import { monotonicMs } from '../../../runtime/clock.ts';
+import { ClickResolver } from '../../../mapper/clicks/click-resolver.ts';
+import { ClickRing } from '../../../mapper/clicks/click-ring.ts';
+import { UNRESOLVED } from '../../../mapper/clicks/resolved-click.ts';
+
+const SENDER = { address: '10.0.0.1', isProxy: false };
+const QUIET_MS = 600;
+const BUSY_MS = 400;
+/** Of 5 ms each: 40,000 clicks a second. */
+const CLICKS_A_TURN = 200;
+
+function workFor(ms: number): void {
+  for (const endMs = monotonicMs() + ms; monotonicMs() < endMs;);
+}
+
+describe('the headers of clicks', () => {
+  it('wait from the first moments of a load that leaves no time, also when all was quiet before', async () => {
+    const ring = new ClickRing({ capacity: 16_384, maxBytes: 2 ** 24 });
+    let isBusy = true;
+    let read = 0;
+    const resolver = new ClickResolver({
+      ring,
+      // 50 of them take a millisecond, so they may take it after a rest of 48.
+      resolve: () => {
+        if (isBusy) workFor(0.02);
+        read += 1;
+        return UNRESOLVED;
+      },
+      onResolved: () => undefined,
+    });
+    const come = (): void => {
+      if (ring.push('key', 0, 'x', 0, SENDER) && ring.size === 1) resolver.wake();
+    };
+    come();
+    await delay(QUIET_MS);
+    expect(read).to.equal(1);
+    for (const endMs = monotonicMs() + BUSY_MS; monotonicMs() < endMs;) {
+      for (let click = 0; click < CLICKS_A_TURN; click += 1) come();
+      workFor(5);
+      await nextTurn();
+    }
+    const pieces = Math.ceil((read - 1) / 50);
+    isBusy = false;
+    await resolver.close();
+    expect(pieces).to.be.within(1, 2 + BUSY_MS / 48);
+    expect(ring.size).to.equal(0);
+  });
+});
