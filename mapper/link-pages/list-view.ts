@@ -117,8 +117,8 @@ ${!areDeleted && button('Delete', { kind: 'danger', name: 'action', value: 'dele
 
 function tagButtons(tag: string): Html {
   return html`<div class="field"><label for="field-bulk-tag">Tags, with commas between them</label><input id="field-bulk-tag" name="bulk_tag" value="${tag}" maxlength="1000" autocomplete="off"></div>
-${button('Add tag', { kind: 'plain', name: 'action', value: 'add' })}
-${button('Remove tag', { kind: 'plain', name: 'action', value: 'remove' })}`;
+${button('Add tags', { kind: 'plain', name: 'action', value: 'add' })}
+${button('Remove tags', { kind: 'plain', name: 'action', value: 'remove' })}`;
 }
 
 function chooseBox({ unique_id: key }: WholeLink, chosen: ReadonlySet<string> | undefined): Html {

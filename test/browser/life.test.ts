@@ -106,7 +106,7 @@ for (const setting of SETTINGS)
       await person.sees('A better name');
       await person.tick(`Choose ${key}`);
       await person.type(/^Tag/, 'kept');
-      await person.press('Add tag');
+      await person.press('Add tags');
       await person.hears('1 link got the tag');
       await person.look('tagged');
     }

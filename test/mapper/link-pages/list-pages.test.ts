@@ -106,7 +106,7 @@ describe('pages with lists of links', () => {
     );
     const deleted = await browser.get('/urls?state=deleted');
     for (const key of keys) expect(deleted.text).to.include(`href="/urls/${key}"`);
-    expect(deleted.text).not.to.include('Add tag').and.not.to.include('value="delete"');
+    expect(deleted.text).not.to.include('Add tags').and.not.to.include('value="delete"');
     const restored = await send({ state: 'deleted', key: [a, c], action: 'restore' });
     expect(restored.headers.location).to.equal('/urls?state=deleted&done=restore&count=2');
     expect(wordsOf(await browser.get('/urls?done=restore&count=2'))).to.include('2 links restored.');
