@@ -1,14 +1,17 @@
 import { restAfter } from '../../runtime/pace.ts';
 
-export interface ClickPiece {
-  /** How long the last piece took, in ms. */
-  readonly tookMs: number;
-  /** How full the ring is, from 0 to 1. */
-  readonly fill: number;
+interface Load {
   /** The share of time in which the event loop had work lately, from 0 to 1. */
   readonly busy: number;
   /** How many clicks came in a second lately. */
   readonly perSecond: number;
+}
+
+export interface ClickPiece extends Load {
+  /** How long the last piece took, in ms. */
+  readonly tookMs: number;
+  /** How full the ring is, from 0 to 1. */
+  readonly fill: number;
 }
 
 /**
@@ -22,6 +25,11 @@ const MOST_PER_SECOND = 20_000;
 const OVERLOAD_FACTOR = 12;
 /** So full that there are no rests. */
 const MOST_FILLED = 0.5;
+/**
+ * So many clicks wait where there is no time for all. More would be read no sooner, and V8 would copy all of
+ * them with each collection of the young generation: that takes more time than to read them.
+ */
+const OVERLOAD_ROOM = 512;
 
 /**
  * How long to rest after a piece of clicks was looked at, in ms. Like other background work it takes a fifth
@@ -30,8 +38,28 @@ const MOST_FILLED = 0.5;
  */
 export function restAfterClicks({ tookMs, fill, busy, perSecond }: ClickPiece): number {
   const rest = restAfter(tookMs);
-  const isOverloaded = busy >= BUSY && perSecond > MOST_PER_SECOND;
-  return isOverloaded ? rest * OVERLOAD_FACTOR : rest * Math.max(0, 1 - fill / MOST_FILLED);
+  return isOverloaded({ busy, perSecond })
+    ? rest * OVERLOAD_FACTOR
+    : rest * Math.max(0, 1 - fill / MOST_FILLED);
+}
+
+export interface ClickRoom extends Load {
+  /** How many clicks may wait at present. */
+  readonly room: number;
+  /** Whether the last click found no room. */
+  readonly isFull: boolean;
+}
+
+/**
+ * How many clicks may wait from now on. Of a short load all can be read afterwards. Where it has lasted until
+ * there was no room, few may wait, until it is over. Pure.
+ */
+export function roomForClicks({ room, isFull, ...load }: ClickRoom): number {
+  return isOverloaded(load) && (isFull || room === OVERLOAD_ROOM) ? OVERLOAD_ROOM : Infinity;
+}
+
+function isOverloaded({ busy, perSecond }: Load): boolean {
+  return busy >= BUSY && perSecond > MOST_PER_SECOND;
 }
 
 /** What has happened up to a moment. */
@@ -45,7 +73,7 @@ export interface ClickProgress {
 }
 
 /** How busy the process was between two moments, and how many clicks came. Pure. */
-export function loadBetween(from: ClickProgress, to: ClickProgress): Pick<ClickPiece, 'busy' | 'perSecond'> {
+export function loadBetween(from: ClickProgress, to: ClickProgress): Load {
   // At the same moment nothing has happened.
   const elapsedMs = Math.max(to.atMs - from.atMs, 1);
   return {

@@ -1,7 +1,7 @@
 import { performance } from 'node:perf_hooks';
 import { setImmediate as nextTurn } from 'node:timers/promises';
 import { monotonicMs } from '../../runtime/clock.ts';
-import { loadBetween, restAfterClicks, type ClickProgress } from './click-pace.ts';
+import { loadBetween, restAfterClicks, roomForClicks, type ClickProgress } from './click-pace.ts';
 import type { ClickRing, RawClick } from './click-ring.ts';
 import {
   toResolvedClick,
@@ -77,11 +77,15 @@ export class ClickResolver {
     await this.#rest(GATHER_MS);
     while (ring.size > 0 && !this.#isStopping) {
       const startedMs = monotonicMs();
+      const { room, isFull } = ring;
       this.#resolvePiece();
       const tookMs = monotonicMs() - startedMs;
-      const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...this.#load() });
+      const load = this.#load();
+      ring.room = roomForClicks({ room, isFull, ...load });
+      const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...load });
       await (restMs > 0 ? this.#rest(restMs) : nextTurn());
     }
+    ring.room = Infinity;
   }
 
   /** Hundreds of times in a second. To listen to a signal each time takes as long as to look at 5 clicks. */

@@ -32,6 +32,8 @@ export class ClickRing {
   readonly #senders: (ClickSender | undefined)[];
   /** What each head adds to the bytes. Requests that came together share one text. */
   readonly #weights: Int32Array;
+  #room: number;
+  #isFull = false;
   #first = 0;
   #size = 0;
   #bytes = 0;
@@ -41,6 +43,7 @@ export class ClickRing {
 
   constructor({ capacity, maxBytes }: { readonly capacity: number; readonly maxBytes: number }) {
     this.#maxBytes = maxBytes;
+    this.#room = capacity;
     this.#keys = Array.from({ length: capacity }, () => '');
     this.#heads = Array.from({ length: capacity }, () => '');
     this.#senders = Array.from({ length: capacity });
@@ -51,6 +54,21 @@ export class ClickRing {
 
   get size(): number {
     return this.#size;
+  }
+
+  /** How many clicks may wait. */
+  get room(): number {
+    return this.#room;
+  }
+
+  /** At most as many as there are places. Those that wait already stay. */
+  set room(clicks: number) {
+    this.#room = Math.min(clicks, this.#keys.length);
+  }
+
+  /** Whether the last click found no room. */
+  get isFull(): boolean {
+    return this.#isFull;
   }
 
   /** All clicks that have ever come, also those that found no place. */
@@ -65,15 +83,16 @@ export class ClickRing {
 
   /** @returns false when it is full */
   push(key: string, atMs: number, head: string, headStart: number, sender: ClickSender | undefined): boolean {
-    const capacity = this.#keys.length;
     this.#offered += 1;
-    if (this.#size === capacity) return false;
+    this.#isFull = true;
+    if (this.#size >= this.#room) return false;
     // Two texts may be equal and still be two texts, each in memory. In one, requests follow each other.
     const isShared = head === this.#lastHead && headStart > this.#lastStart;
     const weight = isShared ? 0 : head.length;
     if (this.#bytes + weight > this.#maxBytes) return false;
+    this.#isFull = false;
     let at = this.#first + this.#size;
-    if (at >= capacity) at -= capacity;
+    if (at >= this.#keys.length) at -= this.#keys.length;
     this.#keys[at] = key;
     this.#times[at] = atMs;
     this.#heads[at] = head;

@@ -1,5 +1,5 @@
 import { expect } from 'chai';
-import { loadBetween, restAfterClicks } from '../../../mapper/clicks/click-pace.ts';
+import { loadBetween, restAfterClicks, roomForClicks } from '../../../mapper/clicks/click-pace.ts';
 import { ClickRing } from '../../../mapper/clicks/click-ring.ts';
 
 const SENDER = { address: '192.0.2.1', isProxy: false };
@@ -54,6 +54,35 @@ describe('the ring of clicks', () => {
     const ring = new ClickRing({ capacity: 100, maxBytes: 1_000 });
     const text = (): string => 'x'.repeat(600);
     expect([0, 1].map((i) => ring.push('key', i, text(), 0, SENDER))).to.deep.equal([true, false]);
+  });
+});
+
+describe('the room for clicks', () => {
+  for (const [room, isFull, busy, perSecond, expected] of [
+    [100, false, 1, 50_000, Infinity],
+    [100, true, 0.84, 50_000, Infinity],
+    [100, true, 1, 20_000, Infinity],
+    // A load that has lasted until there was no room; few may wait until it is over.
+    [100, true, 0.85, 20_001, 512],
+    [512, false, 0.85, 20_001, 512],
+    [512, true, 0.84, 20_001, Infinity],
+  ] as const)
+    it(`is ${expected}, where it is ${room}, ${isFull ? '' : 'not '}full, ${busy * 100} % busy, with ${perSecond} clicks a second`, () =>
+      expect(roomForClicks({ room, isFull, busy, perSecond })).to.equal(expected));
+
+  it('may become less than what waits, which stays, and again all places', () => {
+    const ring = new ClickRing({ capacity: 10, maxBytes: 1_000 });
+    const come = (): boolean => ring.push('key', 0, '', 0, SENDER);
+    for (let i = 0; i < 10; i += 1) expect(come()).to.equal(true);
+    expect(ring.isFull).to.equal(false);
+    expect(come()).to.equal(false);
+    expect(ring.isFull).to.equal(true);
+    ring.room = 4;
+    while (ring.size > 4) expect([come(), ring.take()?.key]).to.deep.equal([false, 'key']);
+    expect([ring.take()?.key, come(), come()]).to.deep.equal(['key', true, false]);
+    ring.room = Infinity;
+    expect(ring.room).to.equal(10);
+    expect(come()).to.equal(true);
   });
 });
 
