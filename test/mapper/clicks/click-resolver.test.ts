@@ -8,8 +8,8 @@ import { UNRESOLVED } from '../../../mapper/clicks/resolved-click.ts';
 const SENDER = { address: '10.0.0.1', isProxy: false };
 const QUIET_MS = 600;
 const BUSY_MS = 400;
-/** Of 5 ms each: 40,000 clicks a second. */
-const CLICKS_A_TURN = 200;
+/** Of some ms each: so many that there is no time for them on any machine. */
+const CLICKS_A_TURN = 2_000;
 
 function workFor(ms: number): void {
   for (const endMs = monotonicMs() + ms; monotonicMs() < endMs;);
@@ -22,7 +22,7 @@ describe('the headers of clicks', () => {
     let read = 0;
     const resolver = new ClickResolver({
       ring,
-      // 50 of them take a millisecond, so they may take it after a rest of 48.
+      // 50 of them take a millisecond, and are followed by a rest of 48.
       resolve: () => {
         if (isBusy) workFor(0.02);
         read += 1;
@@ -36,16 +36,20 @@ describe('the headers of clicks', () => {
     come();
     await delay(QUIET_MS);
     expect(read).to.equal(1);
-    for (const endMs = monotonicMs() + BUSY_MS; monotonicMs() < endMs;) {
+    const startedMs = monotonicMs();
+    // On a machine with much other work, the load may be noticed later.
+    const mayEnd = (ms: number): boolean => ms > BUSY_MS && (ring.room < 1_000 || ms > 10 * BUSY_MS);
+    while (!mayEnd(monotonicMs() - startedMs)) {
       for (let click = 0; click < CLICKS_A_TURN; click += 1) come();
-      workFor(5);
+      workFor(1);
       await nextTurn();
     }
     expect(ring.room, 'few may wait').to.be.below(1_000);
     const pieces = Math.ceil((read - 1) / 50);
+    const tookMs = monotonicMs() - startedMs;
     isBusy = false;
     await resolver.close();
-    expect(pieces).to.be.within(1, 2 + BUSY_MS / 48);
+    expect(pieces, 'a tenth of the time').to.be.within(1, tookMs / 10);
     expect([ring.size, ring.room]).to.deep.equal([0, 4_096]);
   });
 });
