@@ -22,6 +22,9 @@ export const MARIADB_OPERATOR = 'operator';
 /** How many clients may be connected, unless the additional arguments say another number. */
 export const MARIADB_CONNECTIONS = 1_000;
 
+/** From here on mariadb-install-db says the same whatever has happened, in 20 lines. */
+const INSTALLER_ADVICE = /^Installation of system tables failed/;
+
 export interface MariaDbOptions extends StartOptions {
   readonly id: string;
   /** The folder of the data. It is created when missing. */
@@ -78,15 +81,16 @@ export async function startMariaDb(options: MariaDbOptions): Promise<RunningServ
  */
 async function initialise(options: MariaDbOptions, dataDir: string): Promise<void> {
   const { id, dir, logFile, redoLog = '32M', signal } = options;
-  // A new name each time: an earlier attempt that was killed may still be writing for a moment.
+  // New names each time: an earlier attempt that was killed may still be writing for a moment. A starting
+  // server deletes every temporary table in its tmpdir, also those of another server.
   const fresh = `data.new-${randomBytes(3).toString('hex')}`;
+  const tmp = `${fresh}.tmp`;
+  await mkdir(join(dir, tmp), { mode: 0o700 });
   await using plain = await plainPathTo(dir);
   const args = [
     '--no-defaults',
     `--datadir=${join(plain.path, fresh)}`,
-    // A starting server deletes every temporary table in its tmpdir. In a shared tmpdir it would delete other
-    // servers' tables.
-    `--tmpdir=${join(plain.path, 'tmp')}`,
+    `--tmpdir=${join(plain.path, tmp)}`,
     '--skip-test-db',
     // Without it, the installation fails on a machine that cannot resolve its own name.
     '--force',
@@ -107,7 +111,8 @@ async function initialise(options: MariaDbOptions, dataDir: string): Promise<voi
   const how = await installation.exited;
   signal?.removeEventListener('abort', giveUp);
   signal?.throwIfAborted();
-  if (how !== EXITED_WELL) throw new StartError(id, `its data directory could not be made, ${how}`, logFile);
+  if (how !== EXITED_WELL)
+    throw new StartError(id, `its data directory could not be made, ${how}`, logFile, INSTALLER_ADVICE);
   await rename(join(dir, fresh), dataDir);
   await removeAttempts(dir);
 }

@@ -49,10 +49,11 @@ export class StartError extends KeymillError {
   /** The end of its log. */
   readonly lastLines: readonly string[];
 
-  constructor(id: string, reason: string, logFile: string) {
+  /** @param advice finds the line of the log from which on it has general advice, which is not shown */
+  constructor(id: string, reason: string, logFile: string, advice?: RegExp) {
     super('NOT_STARTED', `${id} did not start: ${reason} (log: ${logFile})`);
     this.id = id;
-    this.lastLines = lastLinesOf(logFile, 15);
+    this.lastLines = lastLinesOf(logFile, 15, advice);
   }
 
   override get details(): readonly string[] {
@@ -150,13 +151,17 @@ export async function startServer(
   };
 }
 
-/** The last non-empty lines of a log file; none when it cannot be read. */
-export function lastLinesOf(logFile: string, count: number): string[] {
+/**
+ * The last non-empty lines of a log file; none when it cannot be read.
+ * @param end finds the last line that does not count, nor do those behind it. Default: all lines count
+ */
+export function lastLinesOf(logFile: string, count: number, end?: RegExp): string[] {
   try {
-    return readFileSync(logFile, 'utf8')
+    const lines = readFileSync(logFile, 'utf8')
       .split('\n')
-      .filter((line) => line.trim() !== '')
-      .slice(-count);
+      .filter((line) => line.trim() !== '');
+    const ended = end === undefined ? -1 : lines.findLastIndex((line) => end.test(line));
+    return lines.slice(0, ended === -1 ? lines.length : ended).slice(-count);
   } catch {
     return [];
   }

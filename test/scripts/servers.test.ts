@@ -1,7 +1,12 @@
+import { mkdirSync, mkdtempSync, readdirSync, rmSync } from 'node:fs';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { createConnection } from 'mysql2/promise';
+import { startMariaDb } from '../../scripts/servers/mariadb.ts';
 import { reservePort } from '../../scripts/servers/ports.ts';
 import { ask } from '../../scripts/servers/probe.ts';
+import { StartError } from '../../scripts/servers/process.ts';
 import { testDatabase, testRedis, testZooKeeper } from '../servers.ts';
 
 describe('servers for tests', () => {
@@ -37,6 +42,47 @@ describe('servers for tests', () => {
       'follower',
       'leader',
     ]);
+  });
+});
+
+describe('a MariaDB server', () => {
+  it('is made while an attempt that was killed starts a server, which deletes temporary tables', async function () {
+    this.timeout(60_000);
+    const dir = mkdtempSync(join(tmpdir(), 'keymill-mariadb-'));
+    const tmp = join(dir, 'tmp');
+    mkdirSync(tmp);
+    const deleting = setInterval(() => {
+      for (const name of readdirSync(tmp))
+        if (name.startsWith('#sql')) rmSync(join(tmp, name), { force: true });
+    }, 1);
+    try {
+      const logFile = join(dir, 'log');
+      const server = await startMariaDb({
+        id: 'mysql-1',
+        dir,
+        logFile,
+        password: 'secret',
+        flushLogAtCommit: 0,
+      });
+      await server.stop();
+    } finally {
+      clearInterval(deleting);
+      rmSync(dir, { recursive: true, force: true });
+    }
+  });
+
+  it('that cannot be made says why, and none of the general advice of its installer', async () => {
+    const dir = mkdtempSync(join(tmpdir(), 'keymill-mariadb-'));
+    try {
+      const logFile = join(dir, 'log');
+      const options = { id: 'mysql-1', dir, logFile, password: 'secret', redoLog: 'nonsense' };
+      const error = await startMariaDb(options).catch((reason: unknown) => reason);
+      expect(error).to.be.instanceOf(StartError);
+      if (!(error instanceof StartError)) throw error;
+      expect(error.lastLines.join('\n')).to.include('nonsense').and.not.include('jira');
+    } finally {
+      rmSync(dir, { recursive: true, force: true });
+    }
   });
 });
 
