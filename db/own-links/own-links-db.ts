@@ -113,7 +113,6 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   readonly #bulk: Mysql;
   readonly #single: Mysql;
   readonly #many: Mysql;
-  readonly #proof: readonly string[];
   readonly #wantsEvents: WantsEvents;
   readonly #timeoutMs: number;
 
@@ -122,7 +121,6 @@ class MysqlOwnLinksDb implements OwnLinksDb {
     this.slots = slots;
     this.#wantsEvents = wantsEvents;
     this.#timeoutMs = timeoutMs;
-    this.#proof = toProof(slots[0] ?? 0);
     const settings = { name, connectTimeoutMs: timeoutMs, lockWaitS: LOCK_WAIT_S };
     const open = (connections: number): Mysql =>
       openMysql(url, { ...settings, connections, canTransact: true });
@@ -159,7 +157,7 @@ class MysqlOwnLinksDb implements OwnLinksDb {
   }
 
   async proveWriting(timeoutMs: number): Promise<void> {
-    await this.#inserts.transact(this.#proof, [], { timeoutMs });
+    await this.#inserts.transact(toProof(this.slots[0] ?? 0), [], { timeoutMs });
   }
 
   async find(key: string, ownerId?: bigint): Promise<OwnLink | undefined> {

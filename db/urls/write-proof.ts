@@ -4,7 +4,11 @@ import { openMysql, type Mysql } from '../mysql/mysql.ts';
 /** No key begins like this, so the row collides with no link, and no request can ask for it. */
 const PREFIX = '~';
 
-/** One of its own for each process, so that none waits for the lock on the row of another. */
+/**
+ * One of its own for each proof. One that was given up may hang in the server for a second more. The next one
+ * would wait for its row, and when that is rolled back, lock the gap where it was: in a database with few
+ * links, most new links belong there, and wait too.
+ */
 export function createProofKey(): string {
   return `${PREFIX}${randomBytes(8).toString('hex')}`;
 }
@@ -20,7 +24,7 @@ export function createProofKey(): string {
  */
 export class WriteProof {
   readonly #db: Mysql;
-  readonly #sql: readonly string[];
+  readonly #slot: number;
 
   /**
    * Connects when first used, on a connection of its own, because only this one accepts several statements in
@@ -32,16 +36,17 @@ export class WriteProof {
   ) {
     const { slot, ...rest } = options;
     this.#db = openMysql(url, { ...rest, connections: 1, canTransact: true });
-    const key = createProofKey();
-    this.#sql = [
-      `INSERT INTO urls (slot, unique_id, created_at, request_id) VALUES (${slot}, '${key}', UTC_TIMESTAMP(3), '')`,
-      `DELETE FROM urls WHERE slot = ${slot} AND unique_id = '${key}'`,
-    ];
+    this.#slot = slot;
   }
 
   /** @throws StoreUnavailableError, OutcomeUnknownError, StoreRefusedError, MismatchError */
   async make(timeoutMs: number): Promise<void> {
-    await this.#db.transact(this.#sql, [], { timeoutMs });
+    const [slot, key] = [this.#slot, createProofKey()];
+    const sql = [
+      `INSERT INTO urls (slot, unique_id, created_at, request_id) VALUES (${slot}, '${key}', UTC_TIMESTAMP(3), '')`,
+      `DELETE FROM urls WHERE slot = ${slot} AND unique_id = '${key}'`,
+    ];
+    await this.#db.transact(sql, [], { timeoutMs });
   }
 
   /** Opens the connection. @throws StoreUnavailableError */
