@@ -136,7 +136,11 @@ describe('a connection to MySQL', () => {
   it('is closed within a bounded time, also while statements run', async () => {
     const db = openMysql(await testDatabase('closing'), { name: 'db' });
     const running = rejection(db.execute('DO SLEEP(20)', [], { timeoutMs: 30_000 }));
-    await db.query('SELECT 1');
+    await until('the statement to run', async () => {
+      const sql =
+        "SELECT 1 FROM information_schema.processlist WHERE db = DATABASE() AND info LIKE 'DO SLEEP%'";
+      return (await db.query(sql)).length > 0;
+    });
     const startedAt = performance.now();
     await db.close();
     expect(performance.now() - startedAt).to.be.below(2_500);
