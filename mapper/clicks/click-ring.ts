@@ -84,12 +84,11 @@ export class ClickRing {
   /** @returns false when it is full */
   push(key: string, atMs: number, head: string, headStart: number, sender: ClickSender | undefined): boolean {
     this.#offered += 1;
-    this.#isFull = true;
-    if (this.#size >= this.#room) return false;
+    if (this.#size >= this.#room) return this.#refuse();
     // Two texts may be equal and still be two texts, each in memory. In one, requests follow each other.
     const isShared = head === this.#lastHead && headStart > this.#lastStart;
     const weight = isShared ? 0 : head.length;
-    if (this.#bytes + weight > this.#maxBytes) return false;
+    if (this.#bytes + weight > this.#maxBytes) return this.#refuse();
     this.#isFull = false;
     let at = this.#first + this.#size;
     if (at >= this.#keys.length) at -= this.#keys.length;
@@ -104,6 +103,11 @@ export class ClickRing {
     this.#bytes += weight;
     this.#size += 1;
     return true;
+  }
+
+  #refuse(): false {
+    this.#isFull = true;
+    return false;
   }
 
   /** Takes the oldest one. Undefined: it is empty. */

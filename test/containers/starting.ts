@@ -1,13 +1,13 @@
+import { PORTS } from '../../scripts/containers/addresses.ts';
 import { ownImage } from '../../scripts/containers/image.ts';
 import { tryGet } from '../../scripts/cluster/http.ts';
 import { until } from '../until.ts';
 import type { ContainerTestCluster } from './cluster.ts';
 
-const ADMIN_PORT = 9101;
 /** Half a second of computing on our machines. A mapper loads and prepares for a second. */
 const SCRIPT = `
 for (let times = 0; times < 10; times += 1) require('crypto').scryptSync('work', 'fixed', 32);
-require('http').createServer((_, answer) => answer.end()).listen(${ADMIN_PORT});`;
+require('http').createServer((_, answer) => answer.end()).listen(${PORTS.admin});`;
 
 interface Inspected {
   readonly NetworkSettings: { readonly Networks: Readonly<Record<string, { readonly IPAddress: string }>> };
@@ -42,7 +42,7 @@ export async function startMs(cluster: ContainerTestCluster, name: string): Prom
   const began = performance.now();
   await cluster.ask('POST', `/containers/${name}/start`);
   const [network] = Object.values((await inspect(cluster, name)).NetworkSettings.Networks);
-  const url = `http://${network?.IPAddress}:${ADMIN_PORT}/livez`;
+  const url = `http://${network?.IPAddress}:${PORTS.admin}/livez`;
   await until(`${name} to be alive`, async () => (await tryGet(url))?.status === 200, { everyMs: 20 });
   return Math.round(performance.now() - began);
 }
