@@ -6,9 +6,10 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
-import { openEngine } from '../../scripts/containers/engine.ts';
+import { openEngine, type Engine } from '../../scripts/containers/engine.ts';
 import { importProgram } from '../../scripts/containers/probe.ts';
 import { until } from '../until.ts';
+import { GATEWAY_NETWORK, OneNodeSwarm } from './one-node-swarm.ts';
 
 /** The folder of a private engine, and an environment in which no other engine can be found. */
 interface Alone {
@@ -19,6 +20,7 @@ interface Alone {
 describe('an engine of our own', function () {
   this.timeout(180_000);
   const children: ChildProcess[] = [];
+  const engines: Engine[] = [];
   let alone: Alone;
   let before: NodeJS.ProcessEnv;
 
@@ -36,13 +38,20 @@ describe('an engine of our own', function () {
       child.kill('SIGTERM');
       await once(child, 'exit');
     }
+    // Of a test that has failed.
+    for (const engine of engines.splice(0)) {
+      const { docker } = engine;
+      if (!(await docker.answers())) continue;
+      const containers = await docker.lines(['ps', '--all', '--quiet']);
+      if (containers.length > 0) await docker.run(['rm', '--force', ...containers]);
+      await engine.release();
+    }
     process.env = before;
     rmSync(alone.dir, { recursive: true, force: true });
   });
 
   it('runs on while it has a container, and ends when its last user ends', async () => {
-    const report = (): void => undefined;
-    const first = await openEngine(report);
+    const first = await open();
     const { docker } = first;
     await importProgram(docker, { program: '/bin/sleep', image: 'sleeper', dir: alone.dir });
     const [container = ''] = await docker.lines([
@@ -55,12 +64,29 @@ describe('an engine of our own', function () {
     ]);
     await first.release();
     expect(await docker.answers()).to.equal(true);
-    const second = await openEngine(report);
+    const second = await open();
     await second.release();
     expect(await docker.lines(['ps', '--quiet', '--no-trunc'])).to.deep.equal([container]);
     await docker.run(['rm', '--force', container]);
-    await (await openEngine(report)).release();
+    await (await open()).release();
     expect(await docker.answers()).to.equal(false);
+    expect(whatIsLeftOf(alone.dir)).to.deep.equal([]);
+  });
+
+  it('loses the bridge of a swarm that is dissolved, also one that still has an end', async () => {
+    const engine = await open();
+    const { docker } = engine;
+    const networks = async (): Promise<string[]> => docker.lines(['network', 'ls', '--format', '{{.Name}}']);
+    const before = await networks();
+    await importProgram(docker, { program: '/bin/sleep', image: 'sleeper', dir: alone.dir });
+    const swarm = await OneNodeSwarm.open(docker, []);
+    await until('the bridge', async () => (await networks()).includes(GATEWAY_NETWORK));
+    const onBridge = ['--detach', '--rm', `--network=${GATEWAY_NETWORK}`];
+    const [container = ''] = await docker.lines(['run', ...onBridge, 'sleeper', '/bin/sleep', '600']);
+    await swarm.close();
+    expect(await networks()).to.have.members(before);
+    await docker.run(['rm', '--force', container]);
+    await engine.release();
     expect(whatIsLeftOf(alone.dir)).to.deep.equal([]);
   });
 
@@ -98,6 +124,12 @@ describe('an engine of our own', function () {
       expect(whatIsLeftOf(alone.dir)).to.deep.equal([]);
     }
   });
+
+  async function open(): Promise<Engine> {
+    const engine = await openEngine(() => undefined);
+    engines.push(engine);
+    return engine;
+  }
 
   function run(
     args: readonly string[],

@@ -3,7 +3,7 @@ import { tryCommand, type Docker } from '../../scripts/containers/docker.ts';
 import { until } from '../until.ts';
 
 /** Docker creates this bridge for a swarm and does not remove it. */
-const GATEWAY_NETWORK = 'docker_gwbridge';
+export const GATEWAY_NETWORK = 'docker_gwbridge';
 const GATEWAY_LINK = `/sys/class/net/${GATEWAY_NETWORK}`;
 const NAMESPACE = 'com.docker.stack.namespace';
 const REMOVAL_MS = 120_000;
@@ -64,9 +64,23 @@ export class OneNodeSwarm {
     if (!this.#isOurs) return this.#updateNode(this.#labels.map((label) => `--label-rm=${label}`));
     await this.#docker.run(['swarm', 'leave', '--force']);
     if (this.#hadGateway) return;
-    await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
+    await until('the bridge of the swarm to be gone', async () => this.#removeGateway(), {
+      timeoutMs: REMOVAL_MS,
+      everyMs: 500,
+    });
     // The engine removes the network and may leave the bridge.
     if (existsSync(GATEWAY_LINK)) await tryCommand('ip', ['link', 'delete', GATEWAY_NETWORK]);
+  }
+
+  /** An engine that leaves a swarm may forget ends of the bridge. They are taken off first. */
+  async #removeGateway(): Promise<boolean> {
+    const ends = '{{range .Containers}}{{println .Name}}{{end}}';
+    const found = await this.#docker.try(['network', 'inspect', GATEWAY_NETWORK, '--format', ends]);
+    if (found.exitCode !== 0) return found.stderr.includes('No such network');
+    for (const end of found.stdout.split('\n').filter((name) => name !== ''))
+      await this.#docker.try(['network', 'disconnect', '--force', GATEWAY_NETWORK, end]);
+    await this.#docker.try(['network', 'rm', GATEWAY_NETWORK]);
+    return false;
   }
 
   async #updateNode(changes: readonly string[]): Promise<void> {
