@@ -30,6 +30,7 @@ describe('whether a blob store takes blobs', () => {
     return openBlobStore(config, { log: { ...QUIET_LOG, warn: add, info: add } as unknown as Log, ...POLL });
   }
 
+  // The store looks by writing a file. What is done to its disk waits until there is none.
   describe('in a directory', () => {
     const mount = join(testFolder(), 'disk');
     let root: string;
@@ -52,7 +53,10 @@ describe('whether a blob store takes blobs', () => {
     });
 
     it('is seen without a put, when its disk becomes read-only and when that is over', async () => {
-      execFileSync('mount', ['-o', 'remount,ro', mount]);
+      await until('the disk to be read-only', () => {
+        execFileSync('mount', ['-o', 'remount,ro', mount], { stdio: 'ignore' });
+        return true;
+      });
       await until('it takes none', () => !store.isWritable);
       expect(store.isUp).to.equal(true);
       expect(await rejection(store.put('a/b', contentOf(CONTENT)))).to.be.instanceOf(BlobRefusedError);
@@ -67,8 +71,11 @@ describe('whether a blob store takes blobs', () => {
     it('is seen when its disk has less room than an image may need', async () => {
       const filler = join(mount, 'filler');
       for (const left of [0, 10 * 2 ** 20]) {
-        const { bavail, bsize } = await statfs(mount);
-        await writeFile(filler, Buffer.alloc(bavail * bsize - left));
+        await until('the disk to be full', async () => {
+          const { bavail, bsize } = await statfs(mount);
+          await writeFile(filler, Buffer.alloc(bavail * bsize - left));
+          return true;
+        });
         await until('it takes none', () => !store.isWritable);
         await rm(filler);
         await until('it takes blobs again', () => store.isWritable);
@@ -77,8 +84,11 @@ describe('whether a blob store takes blobs', () => {
     });
 
     it('is seen when its disk has no room for another file', async () => {
-      for (let n = (await statfs(mount)).ffree; n > 0; n--) await writeFile(join(mount, String(n)), '');
-      await until('it takes none', () => !store.isWritable);
+      let files = 0;
+      await until('it takes none', async () => {
+        while ((await statfs(mount)).ffree > 0) await writeFile(join(mount, String(files++)), '');
+        return !store.isWritable;
+      });
       expect(lines.join()).to.include('its disk is full (ENOSPC');
     });
 
