@@ -6,6 +6,7 @@ import { judgeControl } from '../../bench/method/control.ts';
 import { measure, ratioOf } from '../../bench/method/measure.ts';
 import { couplesOf, orderOf, pairsOf } from '../../bench/method/order.ts';
 import { toPairedRow } from '../../bench/method/paired-row.ts';
+import { RenewedArm } from '../../bench/method/renewed-arm.ts';
 import { bootstrapOf, trendOf } from '../../bench/method/statistics.ts';
 import type { BenchContext } from '../../bench/rows/bench.ts';
 import { countCalls } from '../../bench/rows/shorten-takes.ts';
@@ -143,6 +144,37 @@ describe('bench: control', () => {
     });
     expect(lengths).to.deep.equal(Array.from({ length: 42 }, () => 3));
     expect(measurement).to.deep.include({ rounds: 20, seconds: 3, controlHolds: true, attempts: [1] });
+  });
+
+  it('renews the server of an arm every seven rounds, with a window that does not count', async () => {
+    const events: string[] = [];
+    let started = 0;
+    const toServer = () => {
+      const n = ++started;
+      events.push(`start ${n}`);
+      return { n, [Symbol.asyncDispose]: async () => void events.push(`stop ${n}`) };
+    };
+    {
+      await using arm = new RenewedArm({
+        name: 'A',
+        start: async () => toServer(),
+        armOf: ({ n }) => ({
+          name: 'A',
+          run: async (_seconds: number, round: number) => {
+            events.push(`${n}: ${round}`);
+            return n;
+          },
+        }),
+      });
+      for (const round of [-1, 0, 6, 7, 13, 14]) expect(await arm.run(1, round)).to.equal(started);
+    }
+    expect(events).to.deep.equal(
+      [
+        ['start 1', '1: -1', '1: -1', '1: 0', '1: 6', 'stop 1'],
+        ['start 2', '2: -1', '2: 7', '2: 13', 'stop 2'],
+        ['start 3', '3: -1', '3: 14', 'stop 3'],
+      ].flat(),
+    );
   });
 
   it('takes the rounds and seconds that the user chose, unless the run is quick', async () => {
