@@ -1,7 +1,10 @@
 import { restAfter } from '../../runtime/pace.ts';
 
 interface Load {
-  /** The share of time in which the event loop had work lately, from 0 to 1. */
+  /**
+   * The share of time in which the event loop would have had work lately, had it looked at all clicks that
+   * came: from 0, and above 1 where there is no time for all.
+   */
   readonly busy: number;
   /** How many clicks came in a second lately. */
   readonly perSecond: number;
@@ -70,14 +73,24 @@ export interface ClickProgress {
   readonly activeMs: number;
   /** Clicks that have come. */
   readonly offered: number;
+  /** Clicks whose headers were looked at, and how much of `activeMs` that took. */
+  readonly read: number;
+  readonly readMs: number;
 }
 
-/** How busy the process was between two moments, and how many clicks came. Pure. */
+/**
+ * How busy the process would have been between two moments, and how many clicks came. How long it looks at
+ * clicks depends on the answer, so only its other work counts as it was. Otherwise an overload would be over
+ * as soon as clicks get less time, and begin again as soon as they get it back. Pure.
+ */
 export function loadBetween(from: ClickProgress, to: ClickProgress): Load {
   // At the same moment nothing has happened.
   const elapsedMs = Math.max(to.atMs - from.atMs, 1);
+  const offered = to.offered - from.offered;
+  const readMs = to.readMs - from.readMs;
+  const forAllMs = readMs * (offered / Math.max(to.read - from.read, 1));
   return {
-    busy: (to.activeMs - from.activeMs) / elapsedMs,
-    perSecond: ((to.offered - from.offered) / elapsedMs) * 1_000,
+    busy: (to.activeMs - from.activeMs - readMs + forAllMs) / elapsedMs,
+    perSecond: (offered / elapsedMs) * 1_000,
   };
 }

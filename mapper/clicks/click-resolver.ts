@@ -36,6 +36,8 @@ export class ClickResolver {
   /** From when on the load is measured, and will be next. */
   #from: ClickProgress;
   #between: ClickProgress;
+  #read = 0;
+  #readMs = 0;
 
   constructor(options: ClickResolverOptions) {
     this.#options = options;
@@ -80,6 +82,7 @@ export class ClickResolver {
       const { room, isFull } = ring;
       this.#resolvePiece();
       const tookMs = monotonicMs() - startedMs;
+      this.#readMs += tookMs;
       const load = this.#load();
       ring.room = roomForClicks({ room, isFull, ...load });
       const restMs = restAfterClicks({ tookMs, fill: ring.fill, ...load });
@@ -114,6 +117,8 @@ export class ClickResolver {
       atMs: monotonicMs(),
       activeMs: performance.eventLoopUtilization().active,
       offered: this.#options.ring.offered,
+      read: this.#read,
+      readMs: this.#readMs,
     };
   }
 
@@ -128,6 +133,7 @@ export class ClickResolver {
       clicks.push(click);
     const resolved = clicks.map((click) => resolve(click));
     onResolved(clicks, resolved);
+    this.#read += clicks.length;
     for (const listener of this.#listeners) {
       const heard = clicks.flatMap((click, index) =>
         listener.wanted.has(click.key) ? [toResolvedClick(click, resolved[index] as Resolved)] : [],

@@ -102,9 +102,19 @@ describe('the rest after a piece of clicks', () => {
       expect(restAfterClicks({ tookMs: 1, fill, busy, perSecond })).to.equal(restMs));
 
   it('is after the load of all that came between two moments', () => {
-    const from = { atMs: 1_000, activeMs: 100, offered: 500 };
-    const to = { atMs: 1_500, activeMs: 350, offered: 10_500 };
+    const from = { atMs: 1_000, activeMs: 100, offered: 500, read: 400, readMs: 10 };
+    const to = { ...from, atMs: 1_500, activeMs: 350, offered: 10_500 };
     expect(loadBetween(from, to)).to.deep.equal({ busy: 0.5, perSecond: 20_000 });
     expect(loadBetween(from, from)).to.deep.equal({ busy: 0, perSecond: 0 });
+  });
+
+  it('is the same load, whatever part of the clicks is looked at', () => {
+    const from = { atMs: 0, activeMs: 0, offered: 0, read: 0, readMs: 0 };
+    // 200 ms of other work, 10,000 clicks of 10 µs.
+    for (const read of [50, 1_000, 10_000]) {
+      const readMs = read / 100;
+      const to = { atMs: 500, activeMs: 200 + readMs, offered: 10_000, read, readMs };
+      expect(loadBetween(from, to).busy).to.be.closeTo(0.6, 1e-9);
+    }
   });
 });
