@@ -23,10 +23,26 @@ export class PagePaths {
     const segments = path.split('/');
     for (let count = segments.length; count > 1; count -= 1) {
       const above = segments.slice(0, count).join('/');
-      if (this.#patterns.some((pattern) => isLike(above, pattern) && !this.isOther(above, pattern)))
-        return above;
+      if (this.#isPage(above)) return above;
     }
     return undefined;
+  }
+
+  /**
+   * The page that an address names which anybody may have written. Undefined: it is that of another site, or
+   * of ours but no page. A short link is none: it leads wherever its maker wants.
+   */
+  find(address: string | null): string | undefined {
+    const origin = 'http://own.invalid';
+    if (address?.startsWith('/') !== true) return undefined;
+    const url = URL.parse(address, origin);
+    if (url === null || url.origin !== origin) return undefined;
+    // Without its dots, `/.//other.example` is an address of another site. No page has such a path.
+    return this.#isPage(url.pathname) ? url.pathname + url.search : undefined;
+  }
+
+  #isPage(path: string): boolean {
+    return this.#patterns.some((pattern) => isLike(path, pattern) && !this.isOther(path, pattern));
   }
 }
 

@@ -98,10 +98,10 @@ export interface PageRoutesOptions {
  */
 export class PageRoutes {
   readonly site: Site;
+  readonly paths: PagePaths;
   readonly #router: Router;
   readonly #options: PageRoutesOptions;
   readonly #endpoints: ReadonlyMap<string, Endpoint>;
-  readonly #paths: PagePaths;
   readonly #methods = new PageMethods();
 
   constructor(router: Router, options: PageRoutesOptions) {
@@ -109,14 +109,14 @@ export class PageRoutes {
     this.#options = options;
     this.site = options.site;
     this.#endpoints = new Map(options.endpoints.map((endpoint) => [endpoint.name, endpoint]));
-    this.#paths = new PagePaths(
+    this.paths = new PagePaths(
       options.endpoints.map((endpoint) => endpoint.path).filter((path) => !path.includes('{')),
     );
   }
 
   /** A page. Its addition must come before that of an endpoint of the same path. */
   get(path: string, options: RouteOptions, show: (request: PageRequest) => Promise<PageReply>): void {
-    this.#paths.add(path);
+    this.paths.add(path);
     this.#methods.add(path, 'GET', 'HEAD');
     this.#router.get(path, async (ctx, next) => {
       if (this.#isForApi(ctx, path, options, wantsPage(ctx.get('Accept')))) return next();
@@ -163,7 +163,7 @@ export class PageRoutes {
     for (const path of this.#methods.pathsBeside(this.#options.endpoints.map((one) => one.path)))
       this.#router.all(path, async (ctx, next) => {
         const problem = this.#methods.refusalOf(path, ctx.method);
-        if (problem === undefined || this.#paths.isOther(ctx.path, path)) return next();
+        if (problem === undefined || this.paths.isOther(ctx.path, path)) return next();
         if (!wantsPage(ctx.get('Accept'))) {
           // Programs have nothing at the root, whatever they send.
           if (path === '/') return next();
@@ -176,7 +176,7 @@ export class PageRoutes {
   /** Programs get the API, whatever they accept: no browser sends an API key. */
   #isForApi(ctx: RouterContext, path: string, { isShared }: RouteOptions, isFromBrowser: boolean): boolean {
     const isFromProgram = !isFromBrowser || ctx.req.headers.authorization !== undefined;
-    return (isShared === true && isFromProgram) || this.#paths.isOther(ctx.path, path);
+    return (isShared === true && isFromProgram) || this.paths.isOther(ctx.path, path);
   }
 
   /** @throws Problem 403, 415 */
@@ -249,7 +249,7 @@ export class PageRoutes {
   /** Where somebody signs in who then goes on with the page that he has asked for, or has sent a form of. */
   #signInPath(ctx: RouterContext): string {
     const isPage = ctx.method === 'GET' || ctx.method === 'HEAD';
-    const next = isPage ? ctx.path + ctx.search : this.#paths.nearestTo(ctx.path);
+    const next = isPage ? ctx.path + ctx.search : this.paths.nearestTo(ctx.path);
     return `/login?${new URLSearchParams(next === undefined ? {} : { next }).toString()}`;
   }
 

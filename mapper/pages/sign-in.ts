@@ -4,7 +4,7 @@ import { notice } from './components.ts';
 import { field, form, freshForm, hidden, type FormState } from './form.ts';
 import type { Page, Site } from './layout.ts';
 import type { FormRequest, PageRoutes } from './page-routes.ts';
-import { given, ownPath, tryForm } from './try-form.ts';
+import { given, tryForm } from './try-form.ts';
 
 /** Where people go who have signed in and wanted nothing else. */
 const HOME = '/urls';
@@ -22,7 +22,7 @@ const DONE: Readonly<Record<string, string>> = {
 export function addSignInPages(pages: PageRoutes): void {
   const { site } = pages;
   pages.get('/login', { isShared: true }, async ({ identity, query }) => {
-    const next = ownPath(query.get('next'), HOME);
+    const next = pages.paths.find(query.get('next')) ?? HOME;
     if (identity !== undefined) return { location: next };
     const done = DONE[query.get('done') ?? ''];
     const said = done !== undefined && notice('good', html`<p>${done}</p>`);
@@ -31,7 +31,7 @@ export function addSignInPages(pages: PageRoutes): void {
   pages.post('/login', { isShared: true }, async (request) =>
     tryForm(
       request.form,
-      async () => signIn(request),
+      async () => signIn(request, pages.paths.find(request.form.get('next')) ?? HOME),
       (state) => signInPage(state, site),
     ),
   );
@@ -58,9 +58,9 @@ export function addSignInPages(pages: PageRoutes): void {
   });
 }
 
-async function signIn({ form: fields, call }: FormRequest) {
+async function signIn({ form: fields, call }: FormRequest, next: string) {
   const { session } = await call('signIn', { body: credentialsOf(fields) });
-  return { location: ownPath(fields.get('next'), HOME), ...(session !== undefined && { session }) };
+  return { location: next, ...(session !== undefined && { session }) };
 }
 
 /**
@@ -81,7 +81,6 @@ function credentialsOf(fields: URLSearchParams) {
 }
 
 function signInPage(state: FormState, { isSignupOpen }: Site, said?: HtmlValue): Page {
-  const next = ownPath(state.values.get('next'), HOME);
   return {
     title: 'Sign in',
     width: 'narrow',
@@ -89,7 +88,8 @@ function signInPage(state: FormState, { isSignupOpen }: Site, said?: HtmlValue):
       <h1>Sign in</h1>
       ${said}
       ${form({ action: '/login', submit: 'Sign in', state, labels: SIGN_IN }, [
-        hidden('next', next),
+        // Whether it is a page of ours is judged when it is sent.
+        hidden('next', state.values.get('next') ?? ''),
         field({
           name: 'email',
           label: SIGN_IN.email,

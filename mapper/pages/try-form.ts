@@ -58,13 +58,3 @@ export function given(form: URLSearchParams, name: string): string | null {
   const value = form.get(name)?.trim() ?? '';
   return value === '' ? null : value;
 }
-
-/** A place of ours to go to, as the query of a page names it. Addresses of other sites are none. */
-export function ownPath(path: string | null, otherwise: string): string {
-  const origin = 'http://own.invalid';
-  if (path === null || !path.startsWith('/')) return otherwise;
-  const url = URL.parse(path, origin);
-  if (url === null || url.origin !== origin) return otherwise;
-  // Without its dots, `/.//other.example` is an address of another site.
-  return url.pathname.startsWith('//') ? otherwise : url.pathname + url.search;
-}

@@ -132,6 +132,20 @@ describe('the pages of an account', () => {
     expect(placeOf(await visitor.get('/login?next=%2Fsettings%3Fa%3Db'))).to.equal('/settings?a=b');
   });
 
+  it('lead to no short link after a sign-in, which leads to any site', async () => {
+    const { person, visitor } = await signedIn();
+    const { email } = person;
+    const nobody = new Visitor(base);
+    for (const next of ['/abc', '/abc+', '/go/abc', '/urls/export', '/images/abc', '/settings/keys/abc']) {
+      expect(placeOf(await visitor.get(`/login?next=${encodeURIComponent(next)}`)), next).to.equal('/urls');
+      expect(placeOf(await nobody.post('/login', { email, password: PASSWORD, next })), next).to.equal(
+        '/urls',
+      );
+    }
+    for (const next of ['/', '/?made=abc', '/urls', '/urls/abc?period=7d', '/urls/-/new'])
+      expect(placeOf(await visitor.get(`/login?next=${encodeURIComponent(next)}`)), next).to.equal(next);
+  });
+
   it('are for those who are signed in, and kept by nobody', async () => {
     const { visitor } = await signedIn();
     const nobody = new Visitor(base);
