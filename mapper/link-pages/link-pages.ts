@@ -34,18 +34,25 @@ export function addLinkPages(pages: PageRoutes): void {
     linkPage(await viewOf(request, { done: DONE[request.query.get('done') ?? ''] })),
   );
   pages.post('/urls/:key', { ...SHARED, maxBytes: MAX_FORM_BYTES }, changeLink);
-  pages.post('/urls/:key/delete', SHARED, async (request) =>
-    endOrRestore(request, async ({ call, form }, key) => {
-      await call('deleteLink', { params: { key }, headers: ifMatch(form) });
-      return doneWith(key, 'deleted');
-    }),
-  );
+  pages.post('/urls/:key/delete', SHARED, async (request) => endOrRestore(request, deleteLink));
   pages.post('/urls/:key/restore', SHARED, async (request) =>
     endOrRestore(request, async ({ call }, key) => {
       await call('restoreLink', { params: { key } });
       return doneWith(key, 'restored');
     }),
   );
+}
+
+/** Who deletes a link twice, by the back button or in two tabs, has what he wants. */
+async function deleteLink({ call, form }: FormRequest, key: string): Promise<PageReply> {
+  try {
+    await call('deleteLink', { params: { key }, headers: ifMatch(form) });
+  } catch (error) {
+    if (!(error instanceof Problem) || error.code !== 'changed-meanwhile') throw error;
+    const { body } = await call('getLink', { params: { key } });
+    if ((body as WholeLink).deleted_at === null) throw error;
+  }
+  return doneWith(key, 'deleted');
 }
 
 /** Where that is refused, the link is shown as it is, with the reason above it. */
@@ -87,9 +94,22 @@ async function changeLink(request: FormRequest): Promise<PageReply> {
 /** What is shown again of a change that was refused. */
 function stateOf(form: URLSearchParams, problem: Problem | undefined, link: WholeLink): FormState {
   if (problem?.code !== 'changed-meanwhile') return { values: withRowsInOrder(form), problem };
-  const detail =
-    'Somebody else has changed this link meanwhile, so nothing is saved yet. Below is the link as it is now, with your changes in it. Look at it and save again.';
+  const detail = `${whyNotSaved(link)}, so nothing is saved yet. Below is the link as it is now, with your changes in it. ${whatToDo(link)}`;
   return { values: toForm(rebased(form, link)), problem: new Problem('changed-meanwhile', { detail }) };
+}
+
+function whyNotSaved({ deleted_at: deletedAt, blocked }: WholeLink): string {
+  if (deletedAt !== null) return 'This link was deleted meanwhile';
+  if (blocked !== null) return 'An administrator has blocked this link meanwhile';
+  return 'Somebody else has changed this link meanwhile';
+}
+
+/** To save the same again is advice only where that is not refused again. */
+function whatToDo({ deleted_at: deletedAt, blocked }: WholeLink): string {
+  if (deletedAt !== null) return 'Restore it in another tab first, then save again.';
+  return blocked === null
+    ? 'Look at it and save again.'
+    : 'It can be saved when the link is not blocked any more.';
 }
 
 /** A form without a version is none of ours: it is of no state. */

@@ -71,4 +71,54 @@ describe('pages of links that the service refuses', () => {
     const deleted = await browser.post(`${path}/delete`, fieldsOf(late, `${path}/delete`));
     expect(deleted.headers.location).to.equal(`${path}?done=deleted`);
   });
+
+  it('take a second deletion of a link as done, by the back button or in another tab', async () => {
+    const { cookie, browser } = await newcomer(fixture);
+    const path = `/urls/${await fixture.makeLink(cookie)}`;
+    const form = fieldsOf(await browser.get(path), `${path}/delete`);
+    for (const count of [1, 2]) {
+      const { headers } = await browser.post(`${path}/delete`, form);
+      expect(headers.location, String(count)).to.equal(`${path}?done=deleted`);
+    }
+  });
+
+  it('say what to do with a change of a link that was deleted or blocked meanwhile', async () => {
+    const { cookie, browser } = await newcomer(fixture);
+    const key = await fixture.makeLink(cookie, { title: 'Mine' });
+    const path = `/urls/${key}`;
+    const form = { ...fieldsOf(await browser.get(path), path), title: 'Typed' };
+    await fixture.api.call('DELETE', path, { cookie });
+    const late = await browser.post(path, form);
+    expect(late.status).to.equal(412);
+    expect(wordsOf(late))
+      .to.include('This link was deleted meanwhile')
+      .and.include('Restore it in another tab');
+    expect(wordsOf(late)).not.to.include('Somebody else');
+    await browser.post(`${path}/restore`, {});
+    const restored = await browser.post(path, fieldsOf(late, path));
+    const saved = await browser.post(path, fieldsOf(restored, path));
+    expect(saved.headers.location).to.equal(`${path}?done=saved`);
+    const again = { ...fieldsOf(await browser.get(path), path), title: 'Typed again' };
+    const admin = await newcomer(fixture, { isAdmin: true });
+    await fixture.api.call('PATCH', `/admin/links/${key}`, {
+      cookie: admin.cookie,
+      body: { blocked: true, reason: 'spam' },
+    });
+    const refused = await browser.post(path, again);
+    expect([refused.status, wordsOf(refused).includes('save again')]).to.deep.equal([412, false]);
+    expect(wordsOf(refused)).to.include('An administrator has blocked this link meanwhile');
+  });
+
+  it('say of no list of administrators that it is empty when they could not look', async () => {
+    const { browser } = await newcomer(fixture, { isAdmin: true });
+    for (const path of ['/admin/users?cursor=x', '/admin/reports?cursor=x', '/admin/links?cursor=x']) {
+      const page = await browser.get(path);
+      expect(page.status, path).to.equal(422);
+      expect(wordsOf(page), path)
+        .to.include('This address is not of this list')
+        .and.not.match(/cursor|Nobody|No /);
+    }
+    const day = wordsOf(await browser.get('/admin/orphans?day=never'));
+    expect(day).to.include('day').and.not.include('Nobody');
+  });
 });
