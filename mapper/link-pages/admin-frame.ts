@@ -36,7 +36,26 @@ ${content}`,
 
 function faultsOf({ message, errors = [] }: Problem): Html {
   if (errors.length === 0) return html`<p>${message}</p>`;
-  return html`<ul>${errors.map(({ field, reason }) => html`<li>${field} ${reason}</li>`)}</ul>`;
+  const texts = errors.map(({ field, reason }) =>
+    field === 'cursor'
+      ? 'This address is not of this list. Begin with its first page.'
+      : `${field} ${reason}`,
+  );
+  return html`<ul>${texts.map((text) => html`<li>${text}</li>`)}</ul>`;
+}
+
+/**
+ * The items of a list, or that it has none.
+ * @param problem why nothing was looked for: then nobody knows whether it has any
+ */
+export function listed<Item>(
+  items: readonly Item[],
+  problem: Problem | undefined,
+  none: string,
+  show: (items: readonly Item[]) => Html,
+): HtmlValue {
+  if (problem !== undefined) return undefined;
+  return items.length === 0 ? html`<p>${none}</p>` : show(items);
 }
 
 /** The parameters of an address that are given, for the next page of a list and for calls of the API. */

@@ -3,7 +3,7 @@ import { attributes, html, type Html } from '../http/html.ts';
 import { Problem } from '../http/problem.ts';
 import { button, foreignText, moment, pagination, table } from '../pages/components.ts';
 import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
-import { adminPage, givenQuery, listOf, pagesOf, type AdminPage, type List } from './admin-frame.ts';
+import { adminPage, givenQuery, listed, listOf, pagesOf, type AdminPage, type List } from './admin-frame.ts';
 import { adminPathOfLink } from './paths.ts';
 
 interface AdminUser {
@@ -56,7 +56,7 @@ ${chooser(
   given['disabled'],
 )}
 ${button('Search', { kind: 'plain' })}</form>
-${list.items.length === 0 ? html`<p>No user is like that.</p>` : usersTable(list.items)}
+${listed(list.items, problem, 'No user is like that.', usersTable)}
 ${pagination(pagesOf('/admin/users', given, list.next_cursor))}`,
   });
 }
@@ -106,25 +106,26 @@ function reportsPage(
   { items, next_cursor: next }: List<Report>,
   problem: AdminPage['problem'],
 ): ReturnType<typeof adminPage> {
-  const rows = items.map(({ unique_id: key, reason, created_at: at }) => [
-    moment(at),
-    html`<a href="${adminPathOfLink(key)}">${foreignText(key)}</a>`,
-    foreignText(reason),
-  ]);
+  const none = `Nobody has reported ${given['unique_id'] === undefined ? 'a link' : 'this link'}.`;
   return adminPage({
     title: 'Reports',
     path: '/admin/reports',
     problem,
     content: html`<form method="get" action="/admin/reports" class="search" role="search">
 <div class="field"><label for="field-unique_id">Key of a link</label><input id="field-unique_id" name="unique_id" value="${given['unique_id'] ?? ''}" maxlength="255" autocomplete="off"></div>${button('Search', { kind: 'plain' })}</form>
-${
-  rows.length === 0
-    ? html`<p>Nobody has reported ${given['unique_id'] === undefined ? 'a link' : 'this link'}.</p>`
-    : table('Reports', [{ label: 'When' }, { label: 'Link' }, { label: 'What somebody says' }], rows, {
-        isCaptionSeen: false,
-      })
-}${pagination(pagesOf('/admin/reports', given, next))}
+${listed(items, problem, none, reportsTable)}${pagination(pagesOf('/admin/reports', given, next))}
 <p class="quiet">Reports are kept for 90 days. Nothing is stored about who sent them.</p>`,
+  });
+}
+
+function reportsTable(reports: readonly Report[]): Html {
+  const rows = reports.map(({ unique_id: key, reason, created_at: at }) => [
+    moment(at),
+    html`<a href="${adminPathOfLink(key)}">${foreignText(key)}</a>`,
+    foreignText(reason),
+  ]);
+  return table('Reports', [{ label: 'When' }, { label: 'Link' }, { label: 'What somebody says' }], rows, {
+    isCaptionSeen: false,
   });
 }
 
@@ -137,11 +138,6 @@ interface Orphan {
 async function orphansPage({ call, query }: PageRequest): Promise<PageReply> {
   const given = givenQuery(query, ['day', 'state']);
   const { list, problem } = await listOf<Orphan>(call, 'listOrphans', given);
-  const rows = list.items.map(({ unique_id: key, state, asked }) => [
-    foreignText(key),
-    state === 'expired' ? html`<a href="${adminPathOfLink(key)}">expired</a>` : state,
-    clicks(asked),
-  ]);
   const day = given['day'] ?? new Date().toISOString().slice(0, 10);
   return adminPage({
     title: 'Asked in vain',
@@ -161,13 +157,18 @@ ${chooser(
   given['state'],
 )}
 ${button('Show', { kind: 'plain' })}</form>
-${
-  rows.length === 0
-    ? html`<p>Nobody asked for such a key.</p>`
-    : table('Keys', [{ label: 'Key' }, { label: 'State' }, { label: 'Asked', isNumber: true }], rows, {
-        isCaptionSeen: false,
-      })
-}`,
+${listed(list.items, problem, 'Nobody asked for such a key.', orphansTable)}`,
+  });
+}
+
+function orphansTable(orphans: readonly Orphan[]): Html {
+  const rows = orphans.map(({ unique_id: key, state, asked }) => [
+    foreignText(key),
+    state === 'expired' ? html`<a href="${adminPathOfLink(key)}">expired</a>` : state,
+    clicks(asked),
+  ]);
+  return table('Keys', [{ label: 'Key' }, { label: 'State' }, { label: 'Asked', isNumber: true }], rows, {
+    isCaptionSeen: false,
   });
 }
 
