@@ -48,7 +48,7 @@ const STYLE =
   .tall a { max-width: 45rem; }
   .tall img { max-height: none; }
   .small { border-radius: 0.125rem; }
-  .wide img { max-width: none; height: clamp(11rem, 40vh, 30rem); max-height: none; }
+  .wide img { max-width: none; max-height: clamp(11rem, 40vh, 30rem); }
   figcaption { width: 100%; max-width: 45rem; text-align: center; overflow-wrap: anywhere; }
   h1 { margin: 0 0 0.25rem; font-size: 1.25rem; line-height: 1.3; font-weight: 600; text-wrap: balance; }
   h1.none { color: var(--quiet); font-weight: 400; }

@@ -102,10 +102,10 @@ for (const setting of SETTINGS)
       await cut.stop();
     });
 
-    it('see a picture and open its original', async () => {
+    /** Posts a picture of noise. @returns its key */
+    async function picture(width: number, height: number): Promise<string> {
       const cookie = await site.people.session(await site.people.person());
-      const bytes = randomPng({ width: 300, height: 200 });
-      // A busy machine has no time for a picture just now.
+      const bytes = randomPng({ width, height });
       const post = async () => {
         const answer = await site.post({ bytes, query: { title: 'A picture of noise' }, cookie });
         // A busy machine has no time for a picture just now.
@@ -113,13 +113,33 @@ for (const setting of SETTINGS)
       };
       const posted = await until('a picture', post, { timeoutMs: 30_000 });
       expect(posted.status, posted.text).to.equal(201);
-      const key = String(posted.json()['unique_id']);
+      return String(posted.json()['unique_id']);
+    }
+
+    it('see a picture and open its original', async () => {
+      const key = await picture(300, 200);
       const person = await site.arrive(setting, 'picture');
       await person.goTo(`/${key}`);
       await person.isAt('A picture of noise');
       await person.look('shown');
       await person.follow('Open the original');
       await person.page.waitForURL(/\/images\//);
+    });
+
+    it('see no picture larger than it is, and long ones in a size that can be read', async () => {
+      const person = await site.arrive(setting, 'long picture');
+      for (const [width, height, shown] of [
+        [728, 90, 90],
+        [900, 30, 30],
+        [4_000, 900, 176],
+        [40, 700, 700],
+      ] as const) {
+        await person.goTo(`/${await picture(width, height)}`);
+        const box = await person.page.getByAltText('A picture of noise').boundingBox();
+        const of = `${width} × ${height}`;
+        expect(box?.width, of).to.be.at.most(width);
+        expect(box?.height, of).to.be.within(shown, height);
+      }
     });
 
     it('choose a new password by the link that the operator gave them', async () => {
