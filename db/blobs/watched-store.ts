@@ -1,7 +1,7 @@
 import { Breaker, type BreakerState } from '../../runtime/breaker.ts';
 import { BLOB_STORE_BREAKER } from '../../runtime/config/breakers.ts';
 import type { Log } from '../../runtime/log.ts';
-import { pollEvery } from '../../runtime/polling.ts';
+import { endPolls, pollEvery } from '../../runtime/polling.ts';
 import { withDeadline } from '../../runtime/retry.ts';
 import { StoreUnavailableError } from '../store-errors.ts';
 import { BlobRefusedError, isStoreAway } from './blob-errors.ts';
@@ -55,6 +55,7 @@ export class WatchedBlobStore implements BlobStore {
   #whyNoWrites: string | undefined;
   #writesCheckedMs = -Infinity;
   readonly #looked = Promise.withResolvers<void>();
+  readonly #polling: Promise<void> | undefined;
 
   constructor(store: BlobStore, { log, observer, pollMs = POLL_MS, writesPollMs = 0 }: WatchedStoreOptions) {
     this.name = store.name;
@@ -67,7 +68,7 @@ export class WatchedBlobStore implements BlobStore {
       now: () => performance.now(),
       onChanged: (state) => this.#report(state),
     });
-    if (pollMs > 0) void pollEvery(pollMs, this.#closing.signal, async () => this.#look(pollMs));
+    if (pollMs > 0) this.#polling = pollEvery(pollMs, this.#closing.signal, async () => this.#look(pollMs));
   }
 
   /** Whether the last call had an answer; false before the first one, and while all is refused. */
@@ -153,6 +154,7 @@ export class WatchedBlobStore implements BlobStore {
 
   async close(): Promise<void> {
     this.#closing.abort();
+    if (this.#polling !== undefined) await endPolls(this.#polling);
     await this.#store.close();
   }
 

@@ -5,7 +5,7 @@ import { expect } from 'chai';
 import { BlobRefusedError, DamagedBlobError } from '../../../db/blobs/blob-errors.ts';
 import { WholeBlobs } from '../../../db/blobs/hashing.ts';
 import { describeBlobStore, openBlobStore, prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
-import type { WatchedBlobStore } from '../../../db/blobs/watched-store.ts';
+import { WatchedBlobStore } from '../../../db/blobs/watched-store.ts';
 import { StoreUnavailableError } from '../../../db/store-errors.ts';
 import { QUIET_LOG, type Log } from '../../../runtime/log.ts';
 import { testFolder, testS3 } from '../../servers.ts';
@@ -13,7 +13,7 @@ import { until } from '../../until.ts';
 import { rejection } from '../rejection.ts';
 import { describeBlobList } from './blob-list.contract.ts';
 import { contentOf, namesOf, readBlob } from './contents.ts';
-import { newRoot } from './directory.ts';
+import { newRoot, spooledIn, storeIn } from './directory.ts';
 
 describe('an opened blob store', () => {
   let root: string;
@@ -87,12 +87,19 @@ describe('an opened blob store', () => {
   describeBlobList(() => store);
 
   it('answers immediately after three failures in a row, and uses the store again when it is back', async () => {
+    let asked = 0;
+    await store.close();
+    store = new WatchedBlobStore(storeIn(root, { before: () => void (asked += 1) }), {
+      log: QUIET_LOG,
+      pollMs: 0,
+    });
     await store.put('a/b', contentOf(Buffer.from('x')));
     await rename(root, `${root}-away`);
     for (let failure = 0; failure < 3; failure++) await rejection(store.stat('a/b'));
-    const beganMs = performance.now();
+    asked = 0;
     const errors = await Promise.all(Array.from({ length: 1_000 }, async () => rejection(store.get('a/b'))));
-    expect(performance.now() - beganMs).to.be.below(200);
+    // Of a trial, if the machine is so slow that one is due, and of the put, which cleans the spool.
+    expect(asked, 'calls to the disk').to.be.below(10);
     for (const error of errors) expect(error.message).to.match(/its directory has no .keymill-blobs/);
     await rename(`${root}-away`, root);
     await until('the store to be used', async () => (await readBlob(store, 'a/b'))?.equals(Buffer.from('x')));
@@ -137,6 +144,22 @@ describe('an opened blob store', () => {
     await until('the store to be away', () => !store.isUp);
     await rename(`${root}-away`, root);
     await until('the store to be up', () => store.isUp);
+  });
+
+  it('has ended its look when it is closed', async () => {
+    const disk = Promise.withResolvers<void>();
+    let isLooking = false;
+    const before = async (step: string): Promise<void> => {
+      if (step !== 'remove a spooled file') return;
+      isLooking = true;
+      await disk.promise;
+    };
+    const looked = new WatchedBlobStore(storeIn(root, { before }), { log: QUIET_LOG, pollMs: 20 });
+    await until('a look', () => isLooking);
+    const closing = looked.close();
+    disk.resolve();
+    await closing;
+    expect(await spooledIn(root)).to.deep.equal([]);
   });
 
   it('is opened on S3 as well, and says where it is without keys', async () => {
