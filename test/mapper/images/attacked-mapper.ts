@@ -176,7 +176,8 @@ export class AttackedMapper implements AsyncDisposable {
     await this.#following;
     await this.people[Symbol.asyncDispose]();
     await this.world[Symbol.asyncDispose]();
-    await rm(this.folder, { recursive: true });
+    // A look at the store may still be under way when the disk is slow.
+    await rm(this.folder, { recursive: true, maxRetries: 10 });
   }
 
   async #follow(link: string): Promise<void> {

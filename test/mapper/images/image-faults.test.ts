@@ -48,7 +48,7 @@ describe('POST /images while something is away', () => {
       await rename(join(images.folder, 'elsewhere'), join(images.folder, '.keymill-blobs'));
     }
     expect((await api.call('GET', '/urls', { cookie })).json()['items']).to.deep.equal([]);
-    expect(await images.spooled()).to.deep.equal([]);
+    await images.untilNothingSpooled();
   });
 
   it('is 503 while no urls server takes links, and takes them again', async () => {
@@ -66,6 +66,6 @@ describe('POST /images while something is away', () => {
       return answer.status === 201;
     });
     expect((await api.call('DELETE', `/images/${first.key}`, { cookie })).status).to.equal(204);
-    expect(await images.spooled()).to.deep.equal([]);
+    await images.untilNothingSpooled();
   });
 });

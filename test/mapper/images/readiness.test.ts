@@ -40,7 +40,11 @@ describe('/readyz of a mapper with images', () => {
     const cookie = await images.people.session(await images.people.person());
     execFileSync('mount', ['--bind', images.folder, images.folder]);
     try {
-      execFileSync('mount', ['-o', 'remount,bind,ro', images.folder]);
+      // The mapper looks by writing a file.
+      await until('the folder to be read-only', () => {
+        execFileSync('mount', ['-o', 'remount,bind,ro', images.folder], { stdio: 'ignore' });
+        return true;
+      });
       await until('its name', async () => isDegraded('blob-store writes'));
       expect((await ready()).status).to.equal(200);
       expect((await images.post({ bytes: randomPng(), cookie })).status).to.equal(503);

@@ -4,6 +4,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { expect } from 'chai';
 import { prepareBlobStore } from '../../../db/blobs/open-blob-store.ts';
+import { until } from '../../until.ts';
 import type { Answer } from '../client.ts';
 import { ApiClient, type CallOptions } from '../api/api-client.ts';
 import { People } from '../api/people.ts';
@@ -27,8 +28,9 @@ export interface ImagesFixture {
   readonly makeImage: (cookie: string, bytes?: Buffer) => Promise<{ key: string; token: string }>;
   /** The names of all blobs. */
   readonly blobs: () => Promise<string[]>;
-  /** The files of uploads that are under way. */
+  /** The files of uploads that are under way, and that with which the mapper looks whether it may write. */
   readonly spooled: () => Promise<string[]>;
+  readonly untilNothingSpooled: () => Promise<void>;
 }
 
 export interface PostOptions extends Omit<CallOptions, 'body'> {
@@ -66,6 +68,7 @@ export async function openImages({ keys = 400, overrides = {} }: UseImagesOption
       headers: { 'content-type': type, ...headers },
     });
   };
+  const spooled = async (): Promise<string[]> => filesIn(join(folder, '.spool'));
   return {
     world,
     mapper,
@@ -81,11 +84,15 @@ export async function openImages({ keys = 400, overrides = {} }: UseImagesOption
       return { key: String(key), token: String(token) };
     },
     blobs: async () => filesIn(join(folder, 'images')),
-    spooled: async () => filesIn(join(folder, '.spool')),
+    spooled,
+    untilNothingSpooled: async () => {
+      await until('nothing to be spooled', async () => (await spooled()).length === 0);
+    },
     [Symbol.asyncDispose]: async () => {
       await people[Symbol.asyncDispose]();
       await world[Symbol.asyncDispose]();
-      await rm(folder, { recursive: true });
+      // A look at the store may still be under way when the disk is slow.
+      await rm(folder, { recursive: true, maxRetries: 10 });
     },
   };
 }
@@ -125,6 +132,7 @@ export function useImages(options: UseImagesOptions = {}): ImagesFixture {
     makeImage: async (...args) => opened.makeImage(...args),
     blobs: async () => opened.blobs(),
     spooled: async () => opened.spooled(),
+    untilNothingSpooled: async () => opened.untilNothingSpooled(),
   };
 }
 
