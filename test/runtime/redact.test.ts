@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { messageOf } from '../../runtime/errors.ts';
 import { createLog } from '../../runtime/log.ts';
 import { hideCredentials, showSetting } from '../../runtime/redact.ts';
+import { threadCpuMs } from '../thread-cpu.ts';
 
 const CASES: [string, string][] = [
   ['mysql://keymill:s3cret@127.0.0.1:3306/urls', 'mysql://(hidden)@127.0.0.1:3306/urls'],
@@ -38,10 +39,10 @@ describe('passwords in addresses', () => {
   });
 
   it('a long text costs little', () => {
-    const start = performance.now();
+    const startMs = threadCpuMs();
     for (const text of [':'.repeat(20_000), 'a:'.repeat(10_000), 'a'.repeat(20_000)])
       hideCredentials(`${text} @`);
-    expect(performance.now() - start).to.be.below(2_000);
+    expect(threadCpuMs() - startMs).to.be.below(2_000);
   });
 
   it('are hidden in every line of the log, in messages, stacks and fields', () => {
