@@ -1,4 +1,4 @@
-import { auditUntilClean, type Audit } from '../cluster/audit.ts';
+import { auditUntilClean, type Audit, type FailedAudit } from '../cluster/audit.ts';
 import type { DrillCluster } from '../cluster/drill-cluster.ts';
 import type { Limits } from '../cluster/limits.ts';
 import { readHistory } from '../history/history.ts';
@@ -54,7 +54,8 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
   const redirectP99Ms = checked.redirectTimes.result();
   const links = await checkLinks(historyPath, finished.runId, finished.balancer, lostLinks);
   const claims = await checkAllClaims(finished);
-  const audit = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
+  const audited = await auditUntilClean(cluster.runDir, AUDIT_TIMEOUT_MS);
+  const audit = 'why' in audited ? undefined : audited;
   const recycled = [
     ...(await checkRecycled(finished, lostLinks)),
     ...(await checkOwnRecycled(finished, checked.ownLinks.keys.union(checked.images.keys))),
@@ -88,7 +89,7 @@ export async function judge(finished: FinishedDrill): Promise<Verdict> {
     ...checked.reigns.result(),
     ...claims,
     ...recycled,
-    ...auditViolations(audit, links.writtenOff),
+    ...auditViolations(audited, links.writtenOff),
     ...missedGoals(goals, figures, during.tally, slots.tally),
   ];
   return { ...figures, violations, passed: violations.length === 0 };
@@ -177,8 +178,8 @@ async function checkOwnRecycled(
   return breaches.flat();
 }
 
-function auditViolations(audit: Audit | undefined, writtenOff: number): string[] {
-  if (audit === undefined) return ['every audit failed'];
+function auditViolations(audit: Audit | FailedAudit, writtenOff: number): string[] {
+  if ('why' in audit) return [`every audit failed: ${audit.why}`];
   const uncounted = writtenOff - audit.written_off;
   const { balanced, leaked, duplicates } = audit;
   return [

@@ -125,7 +125,7 @@ export class DrillCluster {
    */
   async workerOf(producer: string): Promise<ProcessIdentity> {
     const supervisor = this.file.producers.find(({ id }) => id === producer)?.supervisorPid;
-    const node = await this.session.current.get(producerPath(producer));
+    const node = await this.session.read(async (session) => session.get(producerPath(producer)));
     const member = parseProducerMember(parseJson(node?.data ?? ''));
     const identity = typeof member?.pid === 'number' ? identityOf(member.pid) : undefined;
     if (identity === undefined || member?.supervisorPid !== supervisor)

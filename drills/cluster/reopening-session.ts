@@ -1,3 +1,4 @@
+import { isCoordinationError } from '../../coordinator/errors.ts';
 import { Session, type SessionOptions } from '../../coordinator/session.ts';
 import { QUIET_LOG } from '../../runtime/log.ts';
 import { UsageError } from '../../runtime/terminal/errors.ts';
@@ -5,6 +6,8 @@ import { delayFor, pauseQuietly } from '../../runtime/retry.ts';
 
 const TIMEOUT_MS = 4_000;
 const RETRY = { baseMs: 50, maxMs: 500 };
+/** A machine that is so busy that a drill loses its session has another one in some seconds. */
+const READ_TIMEOUT_MS = 30_000;
 
 /**
  * A ZooKeeper session that opens again after its end. A drill may delete the data of the ensemble. In a
@@ -52,6 +55,24 @@ export class ReopeningSession {
         user.using[Symbol.dispose]();
       },
     };
+  }
+
+  /**
+   * Reads. While there is no connection it waits: the process of a drill may be stopped too, by a busy
+   * machine, and its session is then suspended or ends.
+   * @param read is repeated. Errors that say something about the nodes are thrown
+   */
+  async read<T>(read: (session: Session) => Promise<T>): Promise<T> {
+    const deadline = performance.now() + READ_TIMEOUT_MS;
+    for (let attempt = 0; ; attempt++) {
+      try {
+        return await read(this.current);
+      } catch (error) {
+        const isLost = isCoordinationError(error, 'NOT_CONNECTED', 'OUTCOME_UNKNOWN', 'SESSION_EXPIRED');
+        if (!isLost || performance.now() > deadline || this.#closing.signal.aborted) throw error;
+        await pauseQuietly(delayFor(attempt, RETRY), this.#closing.signal);
+      }
+    }
   }
 
   async close(): Promise<void> {

@@ -72,7 +72,9 @@ async function renewLocks(run: DrillRun): Promise<void> {
 
 /** Reports a violation for every shard that a producer would contend for, or gives another reason not to. */
 async function expectRefusals(run: DrillRun, reason: string): Promise<void> {
-  const { members } = await readMembers(run.cluster.session.current, PATHS.producers, parseProducerMember);
+  const { members } = await run.cluster.session.read(async (session) =>
+    readMembers(session, PATHS.producers, parseProducerMember),
+  );
   for (const [id, { refused }] of members) {
     for (const shard of run.cluster.shards) {
       if (!refused[shard]?.includes(reason))
