@@ -49,7 +49,7 @@ export class ClickReader {
     );
     const { agent, digest } = this.#agents.of(userAgent);
     const { isBot, browser, os, device } = agent;
-    if (doNotTrack === '1' || privacy === '1') return { isBot, labels: [], visitor: undefined };
+    if (isOne(doNotTrack) || isOne(privacy)) return { isBot, labels: [], visitor: undefined };
     const address = sender === undefined ? undefined : clientOf(sender, forwardedFor);
     const isCounted = address !== undefined && !isBot;
     return {
@@ -77,6 +77,16 @@ export class ClickReader {
     return label;
   }
 }
+
+/**
+ * Whether a header, or one of several with this name, says 1. A browser and a proxy in front of it may both
+ * send one. A visitor who does not want to be tracked once does not want it at all.
+ */
+function isOne(header: string | undefined): boolean {
+  return header === '1' || (header !== undefined && LISTED_ONE.test(header));
+}
+
+const LISTED_ONE = /(?:^|,)[ \t]*1[ \t]*(?:,|$)/;
 
 /** Their order is that of the values which `resolve` reads. The country follows. */
 const NAMES = ['user-agent', 'referer', 'accept-language', 'dnt', 'sec-gpc', 'x-forwarded-for'];

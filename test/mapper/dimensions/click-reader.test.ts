@@ -307,6 +307,23 @@ describe('the headers of a click', () => {
     expect(read({ DNT: '0' }).labels).to.have.length(6);
   });
 
+  it('say nothing of him either when his wish comes several times, as from a browser and a proxy', () => {
+    for (const header of ['DNT', 'Sec-GPC'])
+      for (const values of [['1', '1'], ['0', '1'], ['1', '0'], ['1,1'], ['0 ,\t1']]) {
+        const head = toRawHead(values.flatMap((value) => [header, value]));
+        const labels = reader.resolve({
+          key: 'key',
+          atMs: AT_MS,
+          head,
+          headStart: 0,
+          sender: VISITOR,
+        }).labels;
+        expect(labels, `${header}: ${values.join(' and ')}`).to.deep.equal([]);
+      }
+    for (const value of ['', '0', '0, 0', '10', '11', '0, 01'])
+      expect(read({ DNT: value }).labels, value).to.have.length(6);
+  });
+
   it('may be absent', () => {
     const nobody = { key: 'key', atMs: AT_MS, head: '', headStart: 0, sender: undefined };
     expect(reader.resolve(nobody).labels).to.have.length(6);
