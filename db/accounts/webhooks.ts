@@ -16,6 +16,8 @@ export interface Webhook {
   readonly failingSince: Date | null;
   readonly disabledAt: Date | null;
   readonly disabledReason: string | null;
+  /** What happened before is not told any more: it was off then, or its owner was. */
+  readonly dropsBefore: Date | null;
 }
 
 export interface PreviousSecret {
@@ -53,10 +55,12 @@ interface WebhookRow {
   readonly failing_since: Date | null;
   readonly disabled_at: Date | null;
   readonly disabled_reason: string | null;
+  readonly drops_before: Date | null;
 }
 
 const COLUMNS = `LOWER(HEX(webhook_id)) AS id, CAST(webhooks.user_id AS CHAR) AS user_id, url, events, secret,
-  previous_secrets, webhooks.created_at, failing_since, webhooks.disabled_at, disabled_reason`;
+  previous_secrets, webhooks.created_at, failing_since, webhooks.disabled_at, disabled_reason,
+  drops_before`;
 /** A disabled account is told nothing. One that is being deleted is told of its links until it is gone. */
 const SENDING = 'webhooks.disabled_at IS NULL AND users.disabled_at IS NULL';
 /** Has a parameter: the name of an event. */
@@ -64,11 +68,11 @@ const WANTS = "FIND_IN_SET(?, REPLACE(webhooks.events, ' ', ',')) > 0";
 /** Whoever lost the answer to a new secret makes another one; the receiver has one from before. */
 const MAX_PREVIOUS = 8;
 /**
- * Before an account is enabled again: its webhooks are not told of what happened meanwhile. Has two
- * parameters: the time, and the user.
+ * Before an account is enabled again: its webhooks are not told of what happened meanwhile, nor of what they
+ * had not taken before. Has two parameters: the time, and the user.
  */
 export const LISTEN_AGAIN = `UPDATE webhooks JOIN users USING (user_id)
-  SET listens_since = ?, changed_at = UTC_TIMESTAMP(3)
+  SET listens_since = ?, drops_before = users.disabled_at, changed_at = UTC_TIMESTAMP(3)
   WHERE users.user_id = ? AND users.disabled_at IS NOT NULL`;
 /** Webhooks of one user are made one after another, so that he gets no more than he may have. */
 const LOCK_USER = 'SELECT user_id FROM users WHERE user_id = ? FOR UPDATE';
@@ -121,7 +125,7 @@ export class Webhooks {
    * @returns false: this user has no such webhook
    */
   async change(id: string, userId: bigint, { url, events, off }: WebhookChange, now: Date): Promise<boolean> {
-    // The server evaluates assignments from left to right, so `listens_since` comes before what it looks at.
+    // The server evaluates assignments from left to right, so what looks at a column comes before its change.
     const changes: (readonly [set: string, ...values: SqlValue[]])[] = [
       ...(url === undefined ? [] : [['url = ?', url] as const]),
       ...(events === undefined
@@ -130,7 +134,12 @@ export class Webhooks {
             [`listens_since = IF(${WANTS}, listens_since, ?)`, 'link.expired', now],
             ['events = ?', events.join(' ')],
           ] as const)),
-      ...(off === null ? [['listens_since = IF(disabled_at IS NULL, listens_since, ?)', now] as const] : []),
+      ...(off === null
+        ? ([
+            ['listens_since = IF(disabled_at IS NULL, listens_since, ?)', now],
+            ['drops_before = COALESCE(disabled_at, drops_before)'],
+          ] as const)
+        : []),
       ...(off === undefined
         ? []
         : ([
@@ -295,5 +304,6 @@ function toWebhook(row: WebhookRow): Webhook {
     failingSince: row.failing_since,
     disabledAt: row.disabled_at,
     disabledReason: row.disabled_reason,
+    dropsBefore: row.drops_before,
   };
 }

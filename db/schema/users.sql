@@ -155,6 +155,7 @@ CREATE TABLE `webhooks` (
   `disabled_at` datetime(3) DEFAULT NULL,
   `disabled_reason` varchar(1000) DEFAULT NULL,
   `changed_at` datetime(3) NOT NULL COMMENT 'since then somebody may want other events; by the clock of this server',
+  `drops_before` datetime(3) DEFAULT NULL COMMENT 'it was off then: what happened before is not told',
   PRIMARY KEY (`webhook_id`),
   KEY `webhooks_user` (`user_id`,`created_at`),
   KEY `webhooks_changed` (`changed_at`)

@@ -150,14 +150,17 @@ export class Deliveries {
     return dropped;
   }
 
-  /** @returns how many deliveries were begun */
+  /** @returns how many deliveries were begun, or dropped: they are of before the webhook was off */
   async #begin(webhook: Webhook): Promise<number> {
     const { db, lanes } = this.#options;
     const receiver = { ...webhook, isFailing: webhook.failingSince !== null };
     const free = lanes.free(receiver);
     if (free === 0) return 0;
     const claim = randomBytes(16).toString('hex');
-    const rows = await db.claim(claim, webhook.id, free);
+    const claimed = await db.claim(claim, webhook.id, free);
+    const [rows, late] = divideAt(webhook.dropsBefore, claimed);
+    await db.remove(claim, late);
+    for (let count = 0; count < late.length; count += 1) this.#options.onResult('dropped');
     for (const row of rows) {
       const giveBack = lanes.take(receiver);
       const running = this.#deliver(webhook, row, claim)
@@ -165,7 +168,7 @@ export class Deliveries {
         .finally(() => this.#running.delete(running));
       this.#running.add(running);
     }
-    return rows.length;
+    return claimed.length;
   }
 
   /** @returns whether the receiver has answered well and soon */
@@ -255,4 +258,16 @@ export class Deliveries {
       'a webhook was switched off: every delivery has failed for the whole time of its retries',
     );
   }
+}
+
+/** Those since a time, and those before it. Null: there are none before it. */
+function divideAt(
+  time: Date | null,
+  rows: readonly ClaimedDelivery[],
+): [since: readonly ClaimedDelivery[], before: readonly ClaimedDelivery[]] {
+  if (time === null) return [rows, []];
+  return [
+    rows.filter(({ createdAt }) => createdAt >= time),
+    rows.filter(({ createdAt }) => createdAt < time),
+  ];
 }

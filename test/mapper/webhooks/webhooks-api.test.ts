@@ -181,6 +181,46 @@ describe('webhooks of an owner', () => {
     expect(arrived.map(({ headers }) => headers['webhook-id'])).to.deep.equal(ids);
   });
 
+  it('are not told, when they are on again, what they had not taken before they were off', async function () {
+    this.timeout(30_000);
+    const ana = await owner();
+    const { users } = fixture.people.db;
+    const { id } = await hook(ana, '/off');
+    const offs: (readonly [how: string, off: () => Promise<unknown>, on: () => Promise<unknown>])[] = [
+      [
+        'the webhook',
+        async () => call('PATCH', ana, id, '', { disabled: true }),
+        async () => call('PATCH', ana, id, '', { disabled: false }),
+      ],
+      [
+        'the account',
+        async () => users.setDisabled(ana.id, true, new Date()),
+        async () => users.setDisabled(ana.id, false, new Date()),
+      ],
+    ];
+    for (const [how, off, on] of offs) {
+      fixture.receiver.answer = status(500);
+      fixture.receiver.received.length = 0;
+      await emit(ana);
+      await until(`it has failed before ${how} is off`, async () =>
+        (await deliveries(ana, id)).some(
+          ({ next_at: nextAt }) => Date.parse(String(nextAt)) > Date.now() + 200,
+        ),
+      );
+      await off();
+      const before = fixture.receiver.received.length;
+      await on();
+      fixture.receiver.answer = status(204);
+      const ids = await emit(ana);
+      await until('nothing waits', async () => (await fixture.waiting(ana)) === 0, { timeoutMs: 10_000 });
+      const later = fixture.receiver.received.slice(before);
+      expect(
+        later.map(({ headers }) => headers['webhook-id']),
+        how,
+      ).to.deep.equal(ids);
+    }
+  });
+
   it('get only the events that they want, from the next one on after a change', async () => {
     const ana = await owner();
     const { id } = await hook(ana, '/wanting', ['link.deleted']);
