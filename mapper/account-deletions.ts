@@ -22,8 +22,8 @@ const ACCOUNTS_AT_ONCE = 20;
  * last. A crash leaves the row, so the work is taken up again. Two mappers that do it at the same time do no
  * harm.
  *
- * A request that was let in before the deletion may still make a link. So the row of an account goes only
- * when the deletion has settled before no link was left.
+ * A request that was let in before the deletion may still make a link, and webhooks are told of links that
+ * are deleted. So the row of an account goes only when the deletion has settled before no link was left.
  */
 export class AccountDeletions {
   readonly #options: AccountDeletionsOptions;

@@ -1,6 +1,6 @@
 import { DuplicateRowError } from '../store-errors.ts';
 import type { Mysql } from '../mysql/mysql.ts';
-import { LISTEN_AGAIN } from './webhooks.ts';
+import { LISTEN_AGAIN, TELL_S } from './webhooks.ts';
 
 export interface Names {
   readonly firstName: string | null;
@@ -75,7 +75,7 @@ export interface Deletion {
   readonly id: bigint;
   readonly deleteLinks: boolean;
   readonly askedAt: Date;
-  /** So long ago that no request which was let in before can still make a link. */
+  /** So long ago that no request can still make a link, and that webhooks were told of those deleted. */
   readonly isSettled: boolean;
 }
 
@@ -274,7 +274,7 @@ export class Users {
   }): Promise<Deletion[]> {
     const rows = await this.#db.query<DeletionRow>(
       `SELECT CAST(user_id AS CHAR) AS id, delete_links, deletion_asked_at,
-         deletion_asked_at <= UTC_TIMESTAMP(3) - INTERVAL ${SETTLE_S} SECOND AS is_settled
+         deletion_asked_at <= UTC_TIMESTAMP(3) - INTERVAL GREATEST(${SETTLE_S}, ${TELL_S}) SECOND AS is_settled
          FROM users WHERE ${after === undefined ? 'deletion_asked_at IS NOT NULL' : BEHIND}
          ORDER BY deletion_asked_at, user_id LIMIT ?`,
       [...(after === undefined ? [] : [after.askedAt, after.askedAt, after.id]), limit],

@@ -74,6 +74,9 @@ const MAX_PREVIOUS = 8;
 export const LISTEN_AGAIN = `UPDATE webhooks JOIN users USING (user_id)
   SET listens_since = ?, drops_before = users.disabled_at, changed_at = UTC_TIMESTAMP(3)
   WHERE users.user_id = ? AND users.disabled_at IS NOT NULL`;
+/** For the row of a user that ends: the seconds in which his webhooks are told which links go with him. */
+export const TELL_S = `IF(delete_links = 1 AND EXISTS (SELECT 1 FROM webhooks
+  WHERE webhooks.user_id = users.user_id AND webhooks.disabled_at IS NULL), 300, 0)`;
 /** Webhooks of one user are made one after another, so that he gets no more than he may have. */
 const LOCK_USER = 'SELECT user_id FROM users WHERE user_id = ? FOR UPDATE';
 

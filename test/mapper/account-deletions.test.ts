@@ -1,4 +1,5 @@
 import { expect } from 'chai';
+import { randomBytes } from 'node:crypto';
 import type { LeavingLink } from '../../db/own-links/leave-owner.ts';
 import { imageTarget } from '../../db/urls/image-facts.ts';
 import { createConnection } from 'mysql2/promise';
@@ -56,14 +57,38 @@ describe('the deletion of an account', () => {
     await settle(person.id);
   }
 
-  async function settle(id: bigint): Promise<void> {
+  async function settle(id: bigint, seconds = 15): Promise<void> {
     await withSql(world.usersUrl, async (sql) =>
       sql.execute(
-        'UPDATE users SET deletion_asked_at = deletion_asked_at - INTERVAL 15 SECOND WHERE user_id = ?',
-        [id],
+        'UPDATE users SET deletion_asked_at = deletion_asked_at - INTERVAL ? SECOND WHERE user_id = ?',
+        [seconds, id],
       ),
     );
   }
+
+  it('leaves webhooks five minutes in which they are told of the links that it deletes', async () => {
+    const [ana, bert, cleo] = [await people.person(), await people.person(), await people.person()];
+    const webhook = { url: 'https://hooks.example/', events: ['link.deleted'], createdAt: new Date() };
+    for (const { id: userId } of [ana, bert]) {
+      const id = randomBytes(16).toString('hex');
+      await people.db.webhooks.create({ ...webhook, id, userId, secret: randomBytes(61) }, 20);
+    }
+    const row = ownedRow({ userId: ana.id, isAdmin: false });
+    await own.make(row);
+    await askLongAgo(ana, true);
+    await askLongAgo(bert, false);
+    await askLongAgo(cleo, true);
+    const deletions = createDeletions();
+    await deletions.poll(signal);
+    const admin = { userId: bert.id, isAdmin: true };
+    expect((await own.links.find(admin, row.key))?.deletedAt).not.to.equal(null);
+    expect(await people.db.webhooks.listOfUsers([ana.id])).to.have.length(1);
+    for (const { id } of [bert, cleo]) expect(await people.db.users.find(id)).to.equal(undefined);
+    await settle(ana.id, 285);
+    await deletions.poll(signal);
+    expect(await people.db.users.find(ana.id)).to.equal(undefined);
+    expect(await people.db.webhooks.listOfUsers([ana.id])).to.deep.equal([]);
+  });
 
   for (const deleteLinks of [false, true])
     it(`${deleteLinks ? 'deletes its links' : 'leaves its links without an owner'}, and the row goes last`, async () => {
