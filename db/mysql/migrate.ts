@@ -104,7 +104,7 @@ class NumberedFiles implements Knex.MigrationSource<string> {
   }
 
   async getMigrations(): Promise<string[]> {
-    return migrationNames(this.#kind);
+    return [...migrationNames(this.#kind)];
   }
 
   getMigrationName(name: string): string {

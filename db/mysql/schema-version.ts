@@ -1,4 +1,4 @@
-import { readdir } from 'node:fs/promises';
+import { readdirSync } from 'node:fs';
 import { fileURLToPath } from 'node:url';
 import type { Log } from '../../runtime/log.ts';
 import { SchemaMismatchError } from '../store-errors.ts';
@@ -16,10 +16,20 @@ export const MIGRATIONS_TABLE = 'schema_migrations';
  */
 export const COMPATIBILITY_TABLE = 'schema_compatibility';
 
+/** They are listed once: the files may be replaced by those of the next release while this one runs. */
+const MIGRATIONS: Readonly<Record<DatabaseKind, readonly string[]>> = {
+  'keys-db': listMigrations('keys-db'),
+  urls: listMigrations('urls'),
+  users: listMigrations('users'),
+};
+
 /** The names of this program's migrations, in order: the files `NNN-*.ts` without their extension. */
-export async function migrationNames(kind: DatabaseKind): Promise<string[]> {
-  const files = await readdir(fileURLToPath(new URL(`../migrations/${kind}`, import.meta.url)));
-  return files
+export function migrationNames(kind: DatabaseKind): readonly string[] {
+  return MIGRATIONS[kind];
+}
+
+function listMigrations(kind: DatabaseKind): string[] {
+  return readdirSync(fileURLToPath(new URL(`../migrations/${kind}`, import.meta.url)))
     .filter((file) => /^\d{3}-.*\.ts$/.test(file))
     .map((file) => file.slice(0, -'.ts'.length))
     .sort();
@@ -71,7 +81,7 @@ export async function readVerdict(db: Mysql, kind: DatabaseKind): Promise<Schema
     : [];
   return judgeSchema(
     applied.map(({ name }) => name),
-    await migrationNames(kind),
+    migrationNames(kind),
     row?.number,
   );
 }

@@ -1,5 +1,9 @@
+import { cp, writeFile } from 'node:fs/promises';
+import { join } from 'node:path';
 import { expect } from 'chai';
 import { judgeSchema } from '../../db/mysql/schema-version.ts';
+import { REPOSITORY } from '../../scripts/cluster/run-dir.ts';
+import { testFolder } from '../servers.ts';
 
 const KNOWN = ['001-keys', '002-more', '003-compatibility'];
 
@@ -21,4 +25,18 @@ describe('the version of a schema', () => {
       expect(judgeSchema(recorded, KNOWN, compatibleFrom)).to.have.property('verdict', verdict);
     });
   }
+
+  it('is compared with the migrations that the program had at its start, whatever replaces its files', async () => {
+    const root = join(testFolder(), 'program');
+    for (const part of ['db/mysql', 'db/migrations', 'db/store-errors.ts', 'runtime'])
+      await cp(join(REPOSITORY, part), join(root, part), { recursive: true });
+    const program = (await import(join(root, 'db/mysql/schema-version.ts'))) as {
+      readonly migrationNames: (kind: 'users') => Promise<readonly string[]> | readonly string[];
+    };
+    await writeFile(join(root, 'db/migrations/users/998-of-the-next-release.ts'), '');
+    const atFirst = await program.migrationNames('users');
+    await writeFile(join(root, 'db/migrations/users/999-of-the-next-release.ts'), '');
+    expect(await program.migrationNames('users')).to.deep.equal(atFirst);
+    expect(atFirst).not.to.include('998-of-the-next-release');
+  });
 });
