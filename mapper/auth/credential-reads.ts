@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { Problem } from '../http/problem.ts';
 
 /** How often a client may send a credential that nobody knows. */
@@ -92,11 +93,11 @@ export class CredentialReads {
     const { promise, resolve } = Promise.withResolvers<ReadVerdict>();
     const waiting = { client, resolve };
     this.#waiting.add(waiting);
-    const deadline = setTimeout(() => resolve('busy'), WAIT_MS);
+    const deadline = new AnswerDeadline(WAIT_MS, () => resolve('busy'));
     try {
       return await promise;
     } finally {
-      clearTimeout(deadline);
+      deadline.clear();
       this.#waiting.delete(waiting);
     }
   }

@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { Problem } from '../http/problem.ts';
 import type { FailureLimit } from './failure-limit.ts';
 import { createLimit, type Limit } from './rate-policy.ts';
@@ -26,8 +27,6 @@ export interface Guess extends Disposable {
 
 export interface GuessLimitOptions {
   readonly failures: Pick<FailureLimit, 'failed' | 'leftOf' | 'refusalOf'>;
-  /** Monotonic milliseconds. */
-  readonly now: () => number;
   /** Only tests have another. */
   readonly waitMs?: number;
 }
@@ -65,16 +64,16 @@ export class GuessLimit {
    */
   async begin(key: string, client: string | undefined): Promise<Guess> {
     if (client === undefined) return FREE;
-    const { failures, now, waitMs = WAIT_MS } = this.#options;
+    const { failures, waitMs = WAIT_MS } = this.#options;
     const who = `${key} ${client}`;
-    const untilMs = now() + waitMs;
+    using wait = new Wait(waitMs);
     for (;;) {
       const left = failures.leftOf(who);
       if (left === 0) throw failures.refusalOf(who);
       const turns = this.#turns.get(client) ?? { compared: 0, waiting: new Set() };
       if (turns.compared < Math.min(left, MOST_COMPARED)) return this.#compare({ who, client, turns });
       // Those behind this address may have guessed nothing.
-      if (turns.waiting.size >= MOST_WAITING || !(await waitIn(turns, untilMs - now()))) throw tooMany();
+      if (turns.waiting.size >= MOST_WAITING || !(await wait.in(turns.waiting))) throw tooMany();
     }
   }
 
@@ -101,20 +100,35 @@ function tooMany(): Problem {
   });
 }
 
-/** @returns false when the time was over first */
-async function waitIn({ waiting }: Turns, ms: number): Promise<boolean> {
-  return new Promise((resolve) => {
-    const resume = (): void => {
-      clearTimeout(timer);
-      resolve(true);
-    };
-    const timer = setTimeout(
-      () => {
+/** The wait of one guess, which may be resumed several times. */
+class Wait implements Disposable {
+  readonly #ms: number;
+  #deadline: AnswerDeadline | undefined;
+  #isOver = false;
+  #end = (): void => undefined;
+
+  constructor(ms: number) {
+    this.#ms = ms;
+  }
+
+  /** @returns false when the time was over first */
+  async in(waiting: Set<() => void>): Promise<boolean> {
+    if (this.#isOver) return false;
+    this.#deadline ??= new AnswerDeadline(this.#ms, () => {
+      this.#isOver = true;
+      this.#end();
+    });
+    return new Promise((resolve) => {
+      const resume = (): void => resolve(true);
+      waiting.add(resume);
+      this.#end = () => {
         waiting.delete(resume);
         resolve(false);
-      },
-      Math.max(0, ms),
-    );
-    waiting.add(resume);
-  });
+      };
+    });
+  }
+
+  [Symbol.dispose](): void {
+    this.#deadline?.clear();
+  }
 }

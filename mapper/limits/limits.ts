@@ -105,7 +105,6 @@ export class Limits {
     this.#notFound = failures('not-found');
     this.guesses = new GuessLimit({
       failures: new FailureLimit({ limit: createGuessLimit(), shared, onRefused, now }),
-      now,
     });
     this.missed = this.#notFound.failed;
   }

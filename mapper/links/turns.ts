@@ -1,4 +1,5 @@
 import { StoreUnavailableError } from '../../db/store-errors.ts';
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { KeymillError } from '../../runtime/errors.ts';
 
 /** No turn came in time, or too many wait already. The work has not begun. */
@@ -70,15 +71,15 @@ export class Turns {
   async #wait(waiters: Set<Waiter>): Promise<void> {
     const { waitMs } = this.#options;
     const { promise, resolve, reject } = Promise.withResolvers<void>();
-    const deadline = setTimeout(() => {
+    const deadline = new AnswerDeadline(waitMs, () => {
       waiters.delete(resolve);
       reject(new NoTurnError(`no turn within ${waitMs} ms`));
-    }, waitMs);
+    });
     waiters.add(resolve);
     try {
       await promise;
     } finally {
-      clearTimeout(deadline);
+      deadline.clear();
     }
   }
 

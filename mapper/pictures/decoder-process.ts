@@ -1,6 +1,7 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { constants, setPriority } from 'node:os';
 import { fileURLToPath } from 'node:url';
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
@@ -79,7 +80,7 @@ export class DecoderProcess implements Decoder {
   /** Whether the child has started well, and what it had used when it began its task. */
   #isReady = false;
   #usedMs = 0;
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: AnswerDeadline | undefined;
   #restTimer: NodeJS.Timeout | undefined;
   /** Until then the machine counts as busy. Monotonic. */
   #busyUntilMs = 0;
@@ -141,9 +142,9 @@ export class DecoderProcess implements Decoder {
     this.#usedMs = cpuMsOf(this.#child.pid) ?? 0;
     void this.#send(this.#child, task);
     const { idleMs, answerMs } = this.#limits;
-    this.#timer = this.#needsIdle
-      ? setTimeout(() => this.#hurry(task), idleMs)
-      : setTimeout(() => this.#giveUp(), answerMs);
+    this.#deadline = this.#needsIdle
+      ? new AnswerDeadline(idleMs, () => this.#hurry(task))
+      : new AnswerDeadline(answerMs, () => this.#giveUp());
   }
 
   /** Never rejects: a child that cannot be sent anything has gone, or is killed. */
@@ -239,7 +240,7 @@ export class DecoderProcess implements Decoder {
   }
 
   #finish(): Waiting<Task, DecoderAnswer> | undefined {
-    clearTimeout(this.#timer);
+    this.#deadline?.clear();
     const finished = this.#current;
     this.#current = undefined;
     return finished;

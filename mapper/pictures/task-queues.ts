@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { BoundedCache } from '../../runtime/bounded-cache.ts';
 import { Problem } from '../http/problem.ts';
 
@@ -12,7 +13,8 @@ export interface Waiting<Task, Answer> {
   readonly owner: string | undefined;
   readonly resolve: (answer: Answer) => void;
   readonly reject: (error: Error) => void;
-  readonly timer: NodeJS.Timeout;
+  /** Of the wait for the decoder. */
+  readonly deadline: AnswerDeadline;
 }
 
 /** Further ones are refused. A thumbnail holds its picture in memory while it waits. */
@@ -56,11 +58,11 @@ export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
     const ofOwner = owner === undefined ? 0 : waiting.filter((one) => one.owner === owner).length;
     if (waiting.length >= MAX_WAITING[kind] || ofOwner >= MAX_OF_OWNER[kind]) throw tooMany(kind);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => {
-        const at = waiting.findIndex((one) => one.timer === timer);
+      const deadline = new AnswerDeadline(this.#waitMs, () => {
+        const at = waiting.findIndex((one) => one.deadline === deadline);
         if (at >= 0) waiting.splice(at, 1)[0]?.reject(tooMany(kind));
-      }, this.#waitMs);
-      waiting.push({ task, owner, resolve, reject, timer });
+      });
+      waiting.push({ task, owner, resolve, reject, deadline });
     });
   }
 
@@ -73,7 +75,7 @@ export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
     const waiting = this.#waiting[kind];
     const lastTurns = waiting.map(({ owner = '' }) => this.#lastTurns.get(owner) ?? 0);
     const [next] = waiting.splice(lastTurns.indexOf(Math.min(...lastTurns)), 1);
-    clearTimeout(next?.timer);
+    next?.deadline.clear();
     this.#lastTurns.set(next?.owner ?? '', (this.#turn += 1));
     return next;
   }
@@ -82,8 +84,8 @@ export class TaskQueues<Task extends { readonly kind: Kind }, Answer> {
   close(error: Error): void {
     this.#closed = error;
     for (const waiting of Object.values(this.#waiting))
-      for (const { reject, timer } of waiting.splice(0)) {
-        clearTimeout(timer);
+      for (const { reject, deadline } of waiting.splice(0)) {
+        deadline.clear();
         reject(error);
       }
   }

@@ -2,12 +2,7 @@ import { expect } from 'chai';
 import { AnswerDeadline, extensionMs, type PassedDeadline } from '../../runtime/answer-deadline.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { withDeadline } from '../../runtime/retry.ts';
-
-/** Blocks the event loop. */
-function block(ms: number): void {
-  const untilMs = monotonicMs() + ms;
-  while (monotonicMs() < untilMs);
-}
+import { block } from '../block.ts';
 
 describe('the deadline of an answer', () => {
   const cases: readonly (readonly [what: string, passed: PassedDeadline, moreMs: number])[] = [

@@ -19,7 +19,6 @@ describe('the limit of wrong passwords of links', () => {
         onRefused: () => (refused += 1),
         now: () => nowMs,
       }),
-      now: () => nowMs,
       waitMs: 100,
     });
   });
