@@ -4,12 +4,12 @@ import { monotonicMs } from '../../runtime/clock.ts';
 import { pause } from '../../runtime/retry.ts';
 import { createCommonCheck } from './common-passwords.ts';
 import { hashPassword, hasHash } from './password-hash.ts';
-import type { PasswordAnswer, PasswordTask } from './password-process.ts';
+import type { PasswordAnswer, PasswordPriority, PasswordTask } from './password-process.ts';
 
 /*
  * The child process that hashes passwords: one at a time, and only with the time that no request needs. In
- * the pool of threads of a mapper the same work makes redirects wait 3.4 times as long. With the argument
- * `idle` it runs only when the machine has nothing else to do.
+ * the pool of threads of a mapper the same work makes redirects wait 3.4 times as long. The argument is its
+ * priority: with `idle` it runs only when the machine has nothing else to do.
  */
 
 const LOWEST_PRIORITY = 19;
@@ -26,12 +26,13 @@ const MAX_REST_MS = 60;
 /** Monotonic. */
 let restUntilMs = 0;
 
+const priority = process.argv[2] as PasswordPriority;
 try {
-  setPriority(LOWEST_PRIORITY);
+  if (priority !== 'ordinary') setPriority(LOWEST_PRIORITY);
 } catch {
   // A sandbox may forbid it. Then redirects wait a little longer while people sign in.
 }
-if (process.argv[2] === 'idle') {
+if (priority === 'idle') {
   try {
     // All threads: those that hash begin later, and inherit it.
     const args = ['--all-tasks', '--idle', '--pid', '0', String(process.pid)];

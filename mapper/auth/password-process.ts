@@ -1,5 +1,6 @@
 import { fork, type ChildProcess } from 'node:child_process';
 import { fileURLToPath } from 'node:url';
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { Log } from '../../runtime/log.ts';
 import { Problem } from '../http/problem.ts';
@@ -34,8 +35,8 @@ interface Waiting {
   readonly task: PasswordTask;
   readonly resolve: (answer: PasswordAnswer) => void;
   readonly reject: (error: Error) => void;
-  /** Ends the wait for the child. */
-  readonly timer: NodeJS.Timeout;
+  /** Of the wait for the child. */
+  readonly deadline: AnswerDeadline;
 }
 
 /**
@@ -50,22 +51,31 @@ const MAX_WAITING: Readonly<Record<Queue, number>> = {
 /** For a client that is told to try again: the queue is shorter then. */
 const RETRY_AFTER_S = '2';
 
+/**
+ * How a child shares the machine, from the least: only what nobody else needs, the lowest priority, or like
+ * any other process.
+ */
+const PRIORITIES = ['idle', 'lowest', 'ordinary'] as const;
+
+export type PasswordPriority = (typeof PRIORITIES)[number];
+
 export interface PasswordTimes {
   /** How long a task waits for the child before it is refused. */
   readonly waitMs: number;
   /**
-   * A child that runs only when the machine has nothing else to do, and has not answered for this time, is
-   * replaced by one of the lowest priority, which gets the same task.
+   * How long a child of each priority may work on a task. Then the machine has no time for it, or it hangs:
+   * one of the next priority replaces it and gets the same task. After the last one the task is refused.
    */
-  readonly idleMs: number;
-  /** A child that has not answered for this time is replaced: it hangs, or the machine has no time for it. */
-  readonly answerMs: number;
+  readonly answerMs: Readonly<Record<PasswordPriority, number>>;
 }
 
-/** Together they are shorter than the time that our haproxy gives to an answer: 15 s. */
-const TIMES: PasswordTimes = { waitMs: 4_000, idleMs: 2_000, answerMs: 8_000 };
+/**
+ * Together they are shorter than the time that our haproxy gives to an answer: 15 s. Who waits behind a task
+ * that gets no time is still served by the child of ordinary priority.
+ */
+const TIMES: PasswordTimes = { waitMs: 4_000, answerMs: { idle: 1_500, lowest: 2_000, ordinary: 7_000 } };
 
-/** After a machine had no idle time, the child has the lowest priority for so long. */
+/** After a machine had no time for a child, the next ones keep their higher priority for so long. */
 const BUSY_MS = 60_000;
 
 /**
@@ -74,7 +84,8 @@ const BUSY_MS = 60_000;
  *
  * It runs when the machine is idle: beside a process of the lowest priority, the slowest of 100 redirects
  * took five times as long. A busy machine is never idle, so people would not get in there: then it has the
- * lowest priority instead.
+ * lowest priority instead. Beside six busy processes for each core even that is nothing (0.25 % of a core),
+ * so then it is like any other process; it rests most of the time.
  */
 export class PasswordProcess {
   readonly #log: Log;
@@ -88,10 +99,11 @@ export class PasswordProcess {
   readonly #turns: Queue[] = [...QUEUES];
   #child: ChildProcess | undefined;
   #current: Waiting | undefined;
-  #timer: NodeJS.Timeout | undefined;
-  /** Until then the machine counts as busy. Monotonic. */
+  #deadline: AnswerDeadline | undefined;
+  /** Of the child, or of the next one. */
+  #priority: PasswordPriority = 'idle';
+  /** Until then the machine counts as busy, and children keep their priority. Monotonic. */
   #busyUntilMs = 0;
-  #needsIdle = false;
   #isClosed = false;
 
   /** @param times only tests have others */
@@ -107,8 +119,8 @@ export class PasswordProcess {
     if (this.#isClosed || (waiting.length >= MAX_WAITING[queue] && !giveWay(waiting, task)))
       throw tooMany(queue);
     return new Promise((resolve, reject) => {
-      const timer = setTimeout(() => this.#refuse(queue, timer), this.#times.waitMs);
-      waiting.push({ task, resolve, reject, timer });
+      const deadline = new AnswerDeadline(this.#times.waitMs, () => this.#refuse(queue, deadline));
+      waiting.push({ task, resolve, reject, deadline });
       this.#next();
     });
   }
@@ -119,16 +131,16 @@ export class PasswordProcess {
     this.#child?.kill('SIGKILL');
     this.#fail('the mapper stops');
     for (const waiting of Object.values(this.#waiting))
-      for (const { reject, timer } of waiting.splice(0)) {
-        clearTimeout(timer);
+      for (const { reject, deadline } of waiting.splice(0)) {
+        deadline.clear();
         reject(gone('the mapper stops'));
       }
   }
 
   /** A task has waited too long. */
-  #refuse(queue: Queue, timer: NodeJS.Timeout): void {
+  #refuse(queue: Queue, deadline: AnswerDeadline): void {
     const waiting = this.#waiting[queue];
-    const at = waiting.findIndex((one) => one.timer === timer);
+    const at = waiting.findIndex((one) => one.deadline === deadline);
     if (at >= 0) waiting.splice(at, 1)[0]?.reject(tooMany(queue));
   }
 
@@ -145,8 +157,8 @@ export class PasswordProcess {
     if (this.#current !== undefined) return;
     this.#current = this.#shift();
     if (this.#current === undefined) return;
-    clearTimeout(this.#current.timer);
-    if (!this.#needsIdle && monotonicMs() >= this.#busyUntilMs) this.#dropChild();
+    this.#current.deadline.clear();
+    if (this.#priority !== 'idle' && monotonicMs() >= this.#busyUntilMs) this.#restart(-1);
     this.#begin(this.#current.task);
   }
 
@@ -154,17 +166,24 @@ export class PasswordProcess {
     this.#child ??= this.#start();
     hold(this.#child);
     this.#child.send(task);
-    const { idleMs, answerMs } = this.#times;
-    this.#timer = this.#needsIdle
-      ? setTimeout(() => this.#hurry(task), idleMs)
-      : setTimeout(() => this.#child?.kill('SIGKILL'), answerMs);
+    this.#deadline = new AnswerDeadline(this.#times.answerMs[this.#priority], () => this.#hurry(task));
   }
 
-  /** The machine has no idle time. */
+  /** The child has had too little time for the task, or hangs. */
   #hurry(task: PasswordTask): void {
+    if (this.#priority === 'ordinary') {
+      this.#child?.kill('SIGKILL');
+      return;
+    }
+    this.#restart(1);
+    this.#begin(task);
+  }
+
+  /** @param steps by how many priorities the next child is above this one */
+  #restart(steps: 1 | -1): void {
+    this.#priority = PRIORITIES[PRIORITIES.indexOf(this.#priority) + steps] ?? this.#priority;
     this.#busyUntilMs = monotonicMs() + BUSY_MS;
     this.#dropChild();
-    this.#begin(task);
   }
 
   #dropChild(): void {
@@ -174,9 +193,7 @@ export class PasswordProcess {
   }
 
   #start(): ChildProcess {
-    this.#needsIdle = monotonicMs() >= this.#busyUntilMs;
-    const args = this.#needsIdle ? ['idle'] : [];
-    const child = fork(fileURLToPath(new URL('password-main.ts', import.meta.url)), args, {
+    const child = fork(fileURLToPath(new URL('password-main.ts', import.meta.url)), [this.#priority], {
       stdio: ['ignore', 'ignore', 'inherit', 'ipc'],
       execArgv: [],
       // It needs no setting, and our environment contains secrets.
@@ -203,7 +220,7 @@ export class PasswordProcess {
   }
 
   #finish(): Waiting | undefined {
-    clearTimeout(this.#timer);
+    this.#deadline?.clear();
     const finished = this.#current;
     this.#current = undefined;
     return finished;
@@ -226,7 +243,7 @@ function giveWay(waiting: Waiting[], { who, queue }: PasswordTask): boolean {
   if (most <= (counts.get(who) ?? 0) + 1) return false;
   const at = waiting.findLastIndex(({ task }) => counts.get(task.who) === most);
   const [newest] = waiting.splice(at, 1);
-  clearTimeout(newest?.timer);
+  newest?.deadline.clear();
   newest?.reject(tooMany(queue));
   return true;
 }
