@@ -41,7 +41,7 @@ export interface EndpointCall {
   readonly response: ServerResponse;
   readonly params: Readonly<Record<string, string | undefined>>;
   /** Undefined: the request has none. */
-  readonly query: Query | undefined;
+  readonly query: () => Query | undefined;
   readonly body: () => Promise<unknown>;
   /** The body of an endpoint with `bodyTypes`. */
   readonly stream: (types: readonly string[]) => BodyStream;
@@ -65,7 +65,8 @@ export async function callEndpoint(
   await limits.enforceApi(request, response, { identity, limit });
   if (access !== 'anyone') guard.authorise(identity, access);
   if (identity !== undefined) renewCookie(request, response, identity, cookieName);
-  if (query === undefined && parts.query !== undefined) refuseQuery(parts.query);
+  const given = parts.query();
+  if (query === undefined && given !== undefined) refuseQuery(given);
   const check = createCheck((sent) => endpoint.faultsOf?.(services, { identity, ...sent }) ?? []);
   const idempotencyKey = repeatable === undefined ? undefined : idempotencyKeyOf(request);
   const asked = {
@@ -73,7 +74,7 @@ export async function callEndpoint(
     identity: identity as never,
     identifyAgain: async () => (await identifyAgain(request, access, guard)) as never,
     params: (params && check(params, parts.params)) as never,
-    query: (query && check(query, singleValues(parts.query ?? {}), 'query')) as never,
+    query: (query && check(query, singleValues(given ?? {}), 'query')) as never,
     body: (body && check(body, await parts.body(), 'body')) as never,
     stream: (bodyTypes && parts.stream(Object.keys(bodyTypes))) as never,
     headers: parts.headers ?? request.headers,

@@ -2,8 +2,9 @@ import type { Router, RouterContext } from '@koa/router';
 import { monotonicMs } from '../../runtime/clock.ts';
 import { formatCookie } from '../auth/credential.ts';
 import { openBodyStream, type BodyStream } from '../http/body-stream.ts';
+import { isUtf8Encoded } from '../http/form-text.ts';
 import { STREAM_PACE } from '../http/limits.ts';
-import { Problem } from '../http/problem.ts';
+import { invalidFields, Problem } from '../http/problem.ts';
 import { readJsonObject } from '../http/read-json.ts';
 import { callEndpoint, type ApiOptions } from './call-endpoint.ts';
 import { writeContent } from './content-answer.ts';
@@ -66,7 +67,7 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     request: ctx.req,
     response: ctx.res,
     params: { ...ctx.params },
-    query: ctx.querystring === '' ? undefined : ctx.query,
+    query: () => queryOf(ctx),
     body: async () => readJsonObject(ctx.req, ctx.res, maxBodyBytes),
     stream: (types) => openStream(ctx, types, maxBodyMs),
   });
@@ -75,6 +76,18 @@ async function answer(ctx: RouterContext, endpoint: Endpoint, options: ApiOption
     ctx.status = 304;
   } else if ('content' in reply) await writeContent(ctx, status, reply, options.log);
   else write(ctx, status, reply, options.cookieName);
+}
+
+/** @throws Problem 422 a parameter is not UTF-8 */
+function queryOf({ querystring, query }: RouterContext): RouterContext['query'] | undefined {
+  const damaged = isUtf8Encoded(querystring)
+    ? undefined
+    : querystring.split('&').find((pair) => !isUtf8Encoded(pair));
+  if (damaged !== undefined) {
+    const [field = ''] = new URLSearchParams(damaged).keys();
+    throw invalidFields([{ field, reason: 'is not valid UTF-8' }]);
+  }
+  return querystring === '' ? undefined : query;
 }
 
 function openStream(ctx: RouterContext, types: readonly string[], maxMs: number | undefined): BodyStream {

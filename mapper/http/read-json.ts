@@ -1,4 +1,5 @@
 import type { IncomingMessage, ServerResponse } from 'node:http';
+import { parseForm } from './form-text.ts';
 import { MAX_BODY_BYTES } from './limits.ts';
 import { Problem, invalidFields } from './problem.ts';
 
@@ -32,7 +33,7 @@ export async function readForm(
   response: ServerResponse,
   maxBytes = MAX_BODY_BYTES,
 ): Promise<Readonly<Record<string, string>>> {
-  const fields = new URLSearchParams(decodeText(await readBody(request, response, maxBytes)));
+  const fields = parseForm(await readBody(request, response, maxBytes));
   const repeated = [...fields.keys()].find((name) => fields.getAll(name).length > 1);
   if (repeated !== undefined) throw invalidFields([{ field: repeated, reason: 'is given more than once' }]);
   return Object.fromEntries(fields);
@@ -53,7 +54,7 @@ export async function readFormFields(
   maxBytes = MAX_BODY_BYTES,
 ): Promise<URLSearchParams> {
   refuseCoding(request);
-  return new URLSearchParams(decodeText(await readBody(request, response, maxBytes)));
+  return parseForm(await readBody(request, response, maxBytes));
 }
 
 /** @throws Problem 400 not well-formed, 422 not an object or a field given twice */

@@ -1,4 +1,5 @@
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
+import { whyNotText } from '../http/form-text.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 import { MAX_PICTURE_BYTES } from '../pictures/picture.ts';
 import { receiveBytes, tooLarge } from './receive-upload.ts';
@@ -126,9 +127,11 @@ class FormReader {
 
   #takeField(name: string | undefined, value: string, isCut: boolean): void {
     const refuse = (reason: string): void => this.#fail(invalidFields([{ field: name ?? '', reason }]));
+    const notText = whyNotText(value);
     if (name === undefined || name === '') refuse('a part of the form has no name');
     else if (name === IMAGE) refuse('must be a file');
     else if (isCut) refuse(`must not exceed ${MAX_FIELD_BYTES} bytes`);
+    else if (notText !== undefined) this.#fail(notText);
     // Forms of browsers send fields that nobody has filled in.
     else if (value !== '') this.#fields.set(name, [...(this.#fields.get(name) ?? []), value]);
   }

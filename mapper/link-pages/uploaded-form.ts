@@ -1,5 +1,6 @@
 import { Busboy, type BusboyFileStream, type BusboyInstance } from '@fastify/busboy';
 import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
+import { whyNotText } from '../http/form-text.ts';
 import { invalidFields, Problem } from '../http/problem.ts';
 
 /** A form with a file, as it arrives. */
@@ -38,7 +39,9 @@ export async function openUploadedForm(
   parser
     .on('field', (name: string | undefined, value, isNameCut, isCut) => {
       const reason = `must not exceed ${LIMITS.fieldSize} bytes`;
+      const notText = whyNotText(value);
       if (isNameCut || isCut) fail(invalidFields([{ field: name ?? '', reason }]));
+      else if (notText !== undefined) fail(notText);
       else fields.append(name ?? '', value);
     })
     .on('fieldsLimit', () => fail(invalidFields([TOO_MANY])))

@@ -293,7 +293,7 @@ export class PageRoutes {
       request: ctx.req,
       response: ctx.res,
       params: parts.params ?? {},
-      query: parts.query,
+      query: () => parts.query,
       body: async () => Promise.resolve(parts.body ?? {}),
       stream: () => {
         if (parts.stream === undefined) throw new Error(`${name} needs a file`);

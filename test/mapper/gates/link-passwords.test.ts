@@ -236,7 +236,7 @@ describe('a link with a password', function () {
       expect(await post('name=x')).to.equal('401 link-password-needed');
       expect(await post(`password=${'a'.repeat(9_000)}`)).to.equal('413 too-large');
       expect(await post(`password=${'a'.repeat(2_000)}`)).to.equal('401 wrong-link-password');
-      expect(await post('password=%ff')).to.equal('401 wrong-link-password');
+      expect(await post('password=%ff')).to.equal('400 malformed-form');
       expect(await post('password=open+sesame;x', `${form}; charset=UTF-8`)).to.equal(
         '401 wrong-link-password',
       );

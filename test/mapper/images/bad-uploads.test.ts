@@ -202,6 +202,20 @@ describe('bad uploads', () => {
       status: 400,
       kind: 'malformed-form',
     },
+    'a field that is not UTF-8': {
+      options: () => {
+        const title = Buffer.from('caf\u00e9', 'latin1');
+        return formOf(new Form().part('form-data; name="title"', {}, title).file('image', randomPng()));
+      },
+      status: 400,
+      kind: 'malformed-form',
+    },
+    'a parameter that is not UTF-8': {
+      options: () => ({ bytes: randomPng(), query: 'tags=a&title=caf%E9' }),
+      status: 422,
+      kind: 'invalid-request',
+      field: 'title',
+    },
     'a form without a boundary': {
       options: () => ({ bytes: randomPng(), type: 'multipart/form-data' }),
       status: 400,

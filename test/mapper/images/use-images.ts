@@ -37,7 +37,7 @@ export interface PostOptions extends Omit<CallOptions, 'body'> {
   readonly bytes: Buffer;
   readonly type?: string;
   /** Parameters. */
-  readonly query?: Readonly<Record<string, string>>;
+  readonly query?: Readonly<Record<string, string>> | string;
 }
 
 export interface UseImagesOptions {
@@ -61,7 +61,7 @@ export async function openImages({ keys = 400, overrides = {} }: UseImagesOption
     { bytes, type = 'image/png', query = {}, headers, ...options },
     client = api,
   ) => {
-    const search = new URLSearchParams(query).toString();
+    const search = typeof query === 'string' ? query : new URLSearchParams(query).toString();
     return client.call('POST', `/images${search === '' ? '' : `?${search}`}`, {
       ...options,
       body: bytes,

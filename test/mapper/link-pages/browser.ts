@@ -22,6 +22,15 @@ export class Browser {
 
   /** Sends a form as a page of ours would, or with other headers. */
   async post(path: string, fields: Fields, headers: Readonly<Record<string, string>> = {}): Promise<Answer> {
+    return this.postBytes(path, Buffer.from(toForm(fields).toString()), headers);
+  }
+
+  /** Sends the bytes of a form, as pages of ours never do. */
+  async postBytes(
+    path: string,
+    body: Buffer,
+    headers: Readonly<Record<string, string>> = {},
+  ): Promise<Answer> {
     return send('POST', this.#origin() + path, {
       headers: {
         ...this.#headers(),
@@ -30,7 +39,7 @@ export class Browser {
         'content-type': 'application/x-www-form-urlencoded',
         ...headers,
       },
-      body: toForm(fields).toString(),
+      body,
     });
   }
 

@@ -68,6 +68,14 @@ describe('a form with a file', () => {
     expect(long.errors).to.deep.equal([{ field: 'domain', reason: 'must not exceed 1024 bytes' }]);
   });
 
+  it('must not have fields that are not UTF-8', async () => {
+    const field = Buffer.from(part('name="tag"', 'caf\u00e9'), 'latin1');
+    async function* pieces(): AsyncGenerator<Buffer> {
+      yield Promise.resolve(Buffer.concat([field, Buffer.from(FILE)]));
+    }
+    expect((await refusalOf(pieces())).code).to.equal('malformed-form');
+  });
+
   it('must begin its file in time', async () => {
     async function* stalled(): AsyncGenerator<Buffer> {
       yield Buffer.from(part('name="from"', 'auto'));

@@ -109,6 +109,26 @@ describe('pages of links that the service refuses', () => {
     expect(wordsOf(refused)).to.include('An administrator has blocked this link meanwhile');
   });
 
+  it('take no form that is not UTF-8, and store nothing of it', async () => {
+    const { cookie, browser } = await newcomer(fixture);
+    const path = `/urls/${await fixture.makeLink(cookie, { title: 'Mine' })}`;
+    const form = new URLSearchParams(fieldsOf(await browser.get(path), path) as Record<string, string>);
+    for (const title of ['caf%E9', '%C3', 'a%ed%a0%80', '%F0%9F%98+x', Buffer.from([0x63, 0xe9])]) {
+      form.set('title', 'HERE');
+      const [before = '', after = ''] = form.toString().split('HERE');
+      const body = Buffer.concat([Buffer.from(before), Buffer.from(title), Buffer.from(after)]);
+      const page = await browser.postBytes(path, body);
+      expect([page.status, page.headers['content-type']]).to.deep.equal([400, 'text/html; charset=utf-8']);
+      expect(wordsOf(page)).to.include('not valid UTF-8');
+    }
+    const link = await fixture.api.call('GET', path, { cookie });
+    expect(link.json()).to.include({ title: 'Mine', version: 1 });
+    form.set('title', '\uFFFD, 100 % é');
+    expect((await browser.postBytes(path, Buffer.from(form.toString()))).status).to.equal(303);
+    const changed = await fixture.api.call('GET', path, { cookie });
+    expect(changed.json()['title']).to.equal('\uFFFD, 100 % é');
+  });
+
   it('say of no list of administrators that it is empty when they could not look', async () => {
     const { browser } = await newcomer(fixture, { isAdmin: true });
     for (const path of ['/admin/users?cursor=x', '/admin/reports?cursor=x', '/admin/links?cursor=x']) {
