@@ -63,6 +63,8 @@ describe('webhooks of an owner', () => {
       'must name each event once',
     ],
     [{ url: 'https://example.com/', events: 'all' }, 'events', 'must be a list of events'],
+    [{ url: 'https://example.com/', events: 'link.created' }, 'events', 'must be a list of events'],
+    [{ url: 'https://example.com/', events: '' }, 'events', 'must be a list of events'],
     [{ url: 'https://example.com/', secret: 'whsec_AAAA' }, 'secret', 'unknown field'],
   ] as const)
     it(`are refused with the body ${JSON.stringify(body).slice(0, 80)}`, async () => {
