@@ -1,7 +1,13 @@
 import type { AnsweredLink } from '../api/link-answers.ts';
 import { Problem } from '../http/problem.ts';
 import type { FormState } from '../pages/form.ts';
-import type { FormRequest, PageReply, PageRequest, PageRoutes } from '../pages/page-routes.ts';
+import {
+  isAdmin,
+  type FormRequest,
+  type PageReply,
+  type PageRequest,
+  type PageRoutes,
+} from '../pages/page-routes.ts';
 import { requirePasswordAgain } from '../pages/password-field.ts';
 import { tryForm } from '../pages/try-form.ts';
 import type { WholeLink } from '../shorten/whole-link.ts';
@@ -25,7 +31,7 @@ const DONE: Readonly<Record<string, string>> = {
   'saved-lagging': 'Saved. Some servers may lead by the old state for a short time.',
   unchanged: 'Nothing was changed.',
   deleted: 'Deleted. Nobody can follow this link any more.',
-  restored: 'Restored. The link can be followed again.',
+  restored: 'Restored. The link is as it was before.',
 };
 
 /** `/urls/{key}`: a link with its clicks, and the forms that change it. */
@@ -140,6 +146,7 @@ async function viewOf(
     answered,
     done,
     nowMs,
+    isForAdmin: isAdmin(request.identity),
     statistics: { path: pathOfLink(answered.body.unique_id), period, shown, only, none: NO_CLICKS },
   };
 }

@@ -32,14 +32,17 @@ export interface LinkView {
   /** What has just happened to the link. */
   readonly done?: string | undefined;
   readonly nowMs: number;
+  /** Only administrators change blocked links. */
+  readonly isForAdmin: boolean;
 }
 
 /** The page of a link: what it is, how it is changed, and how often it was followed. */
-export function linkPage({ answered, statistics, state, refusal, done, nowMs }: LinkView): Page {
+export function linkPage({ answered, statistics, state, refusal, done, nowMs, isForAdmin }: LinkView): Page {
   const { body: link, etag } = answered;
   const { sentence } = stateOf(link, nowMs);
   const name = link.title ?? link.unique_id;
   const path = pathOfLink(link.unique_id);
+  const isChangeable = link.deleted_at === null && (link.blocked === null || isForAdmin);
   return {
     title: shortened(name),
     content: html`<p class="trail"><a href="/urls">My links</a></p>
@@ -52,7 +55,7 @@ ${sentence !== undefined && notice('info', html`<p>${foreignText(sentence)}</p>`
 ${state === undefined ? statisticsSection(statistics) : changeCard(link, etag, state)}
 ${state === undefined && liveCard(path)}</div>
 <div>${qrCard(link, path)}
-${state === undefined && link.deleted_at === null && changeCard(link, etag, undefined)}
+${state === undefined && isChangeable && changeCard(link, etag, undefined)}
 ${endCard(link, etag, path)}</div>
 </div>`,
   };

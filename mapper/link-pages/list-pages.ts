@@ -86,7 +86,7 @@ const DONE: Readonly<Partial<Record<string, string>>> = {
   'add-many': 'got the tags.',
   'remove-many': 'lost the tags.',
   delete: 'deleted. Deleted links can be restored for 30 days.',
-  restore: 'restored. They can be followed again.',
+  restore: 'restored. They are as they were before.',
 };
 
 /** What a form has done that has led here. The numbers are nothing but words, so anybody may make them up. */
@@ -95,7 +95,7 @@ function doneOf(query: URLSearchParams): string | undefined {
   if (!Number.isInteger(count) || count < 1 || count > 1_000) return undefined;
   const links = count === 1 ? '1 link' : `${count} links`;
   const done = query.get('done') ?? '';
-  const what = count === 1 && done === 'restore' ? 'restored. It can be followed again.' : DONE[done];
+  const what = count === 1 && done === 'restore' ? 'restored. It is as it was before.' : DONE[done];
   return what === undefined ? undefined : `${links} ${what}`;
 }
 

@@ -109,6 +109,28 @@ describe('pages of links that the service refuses', () => {
     expect(wordsOf(refused)).to.include('An administrator has blocked this link meanwhile');
   });
 
+  it('offer no change of a blocked link, except to administrators', async () => {
+    const { cookie, browser } = await newcomer(fixture);
+    const admin = await newcomer(fixture, { isAdmin: true });
+    const path = `/urls/${await fixture.makeLink(cookie)}`;
+    const block = async (fields: object): Promise<unknown> =>
+      fixture.api.call('PATCH', `/admin${path.replace('urls', 'links')}`, {
+        cookie: admin.cookie,
+        body: fields,
+      });
+    await block({ blocked: true, reason: 'spam' });
+    const page = await browser.get(path);
+    expect(page.text).not.to.include('id="change"');
+    expect(fieldsOf(page, `${path}/delete`)).to.have.all.keys('version');
+    expect((await admin.browser.get(path)).text).to.include('id="change"');
+    await browser.post(`${path}/delete`, fieldsOf(page, `${path}/delete`));
+    const restored = await browser.post(`${path}/restore`, {});
+    const words = wordsOf(await browser.get(restored.headers.location ?? ''));
+    expect(words).to.include('has blocked this link').and.not.include('can be followed');
+    await block({ blocked: false });
+    expect((await browser.get(path)).text).to.include('id="change"');
+  });
+
   it('take no form that is not UTF-8, and store nothing of it', async () => {
     const { cookie, browser } = await newcomer(fixture);
     const path = `/urls/${await fixture.makeLink(cookie, { title: 'Mine' })}`;
