@@ -6,7 +6,7 @@ import { mapperUrlsOf } from './members.ts';
 import type { Headline } from './headline.ts';
 import type { Facts, MemberSeen, Rates, Seen } from './seen.ts';
 import { drainOf } from './store-blocks.ts';
-import { about, count, latency, left, namesOf, rate, roughly } from './words.ts';
+import { about, count, latency, left, namesOf, rate, roughly, several } from './words.ts';
 
 /** What is wrong, before everything else. */
 export function alarmsBlock({ state, title, alarms, faults, silent }: Headline): Block {
@@ -30,12 +30,10 @@ export function alarmsBlock({ state, title, alarms, faults, silent }: Headline):
 type Tile = readonly [string, string | Html, string];
 
 /** The figures of the whole cluster. */
-export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
-  const { members = [], pools = [], keysDbs = [] } = seen;
+export function figuresBlock(facts: Facts, seen: Seen): Block {
+  const { members = [] } = seen;
   const reporting = members.flatMap(({ rates }) => rates ?? []);
   const rates = reporting.length === 0 ? undefined : sumOfRates(reporting);
-  const ready = pools.reduce((sum, { level }) => sum + (level ?? 0), 0);
-  const drain = drainOf(seen);
   const failed = rates && rates.perSecond.failed + rates.perSecond.lost;
   const tiles: Tile[] = [
     ['Links made', rate(rates?.perSecond.created), 'a second'],
@@ -43,20 +41,7 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
     ['Failed', rate(failed), 'a second'],
     ['Shorten, p99', latency(quantile(rates, 'shorten')), medianOf(rates, 'shorten')],
     ['Redirect, p99', latency(quantile(rates, 'redirect')), medianOf(rates, 'redirect')],
-    ...(keySource === 'pools'
-      ? ([
-          [
-            'Keys in the pools',
-            count(ready),
-            drain > 0 ? `empty in ${left(ready / drain)} without refills` : 'nothing takes any',
-          ],
-          [
-            'Unused keys',
-            large(keysDbs.reduce((sum, { unused }) => sum + (unused ?? 0), 0)),
-            'in the keys-dbs',
-          ],
-        ] satisfies Tile[])
-      : counterTiles(seen)),
+    ...(facts.keySource === 'pools' ? keyTiles(facts, seen) : counterTiles(seen)),
   ];
   return {
     id: 'figures',
@@ -75,17 +60,48 @@ export function figuresBlock({ keySource }: Facts, seen: Seen): Block {
   };
 }
 
+/** What is ready and in stock. Of a store that does not answer nobody knows, so it is no 0. */
+function keyTiles({ pools: names, shards }: Facts, seen: Seen): Tile[] {
+  const { members = [], pools = [], keysDbs = [] } = seen;
+  const levels = pools.flatMap(({ level }) => level ?? []);
+  const unused = keysDbs.flatMap((keysDb) => keysDb.unused ?? []);
+  const ready = sum(levels);
+  const drain = drainOf(seen);
+  const isDrainKnown = members.some((member) => member.drain !== null || member.rates !== undefined);
+  const lasting = drain > 0 ? `empty in ${left(ready / drain)} without refills` : 'nothing takes any';
+  return [
+    [
+      'Keys in the pools',
+      levels.length === 0 ? '–' : count(ready),
+      ofThose(seen.pools && levels.length, names.length, 'pool') ??
+        (isDrainKnown ? lasting : 'ready to be taken'),
+    ],
+    [
+      'Unused keys',
+      unused.length === 0 ? '–' : large(sum(unused)),
+      ofThose(seen.keysDbs && unused.length, shards.length, 'keys-db') ?? 'in the keys-dbs',
+    ],
+  ];
+}
+
+function sum(numbers: readonly number[]): number {
+  return numbers.reduce((total, number) => total + number, 0);
+}
+
+/** Of how many stores a sum is. Undefined: of all. @param answering undefined: none was asked yet */
+function ofThose(answering: number | undefined, all: number, what: string): string | undefined {
+  if (answering === undefined) return 'not read yet';
+  if (answering >= all) return undefined;
+  return answering === 0 ? `no ${what} answers` : `in ${answering} of ${several(all, what)}`;
+}
+
 /** What mappers have left, and what nobody has reserved yet. */
 function counterTiles({ members = [], counter }: Seen): Tile[] {
   const held = members.flatMap((member) => member.held ?? []);
   const free =
     counter === undefined || counter.reserved === null ? null : counter.capacity - counter.reserved;
   return [
-    [
-      'Keys in the mappers',
-      held.length === 0 ? '–' : roughly(held.reduce((a, b) => a + b, 0)),
-      'not used yet',
-    ],
+    ['Keys in the mappers', held.length === 0 ? '–' : roughly(sum(held)), 'not used yet'],
     ['Ids left', free === null ? '–' : large(free), 'not reserved yet'],
   ];
 }
@@ -115,9 +131,8 @@ export function producersBlock({ cluster, members = [] }: Seen): Block {
       id: 'producers',
       title: 'Producers',
       none:
-        cluster === undefined
-          ? 'Not read yet.'
-          : 'No producer runs, so no key is generated or delivered. Mappers go on with the keys in the pools.',
+        whyUnknown([cluster]) ??
+        'No producer runs, so no key is generated or delivered. Mappers go on with the keys in the pools.',
       columns: [
         { title: 'Producer' },
         { title: 'State' },
@@ -154,9 +169,8 @@ export function mappersBlock({ id: ownId, kind: ownKind, keySource }: Facts, see
       title: 'Mappers',
       note: whoCounts(hasCounter ? [] : reports),
       none:
-        seen.cluster === undefined && seen.registry === undefined
-          ? 'Not read yet.'
-          : 'No mapper is known, so nobody makes or follows links. A mapper is listed some seconds after its start; one that cannot reach ZooKeeper serves too, and is not listed.',
+        whyUnknown([seen.cluster, seen.registry]) ??
+        'No mapper is known, so nobody makes or follows links. A mapper is listed some seconds after its start; one that cannot reach ZooKeeper serves too, and is not listed.',
       columns: [
         { title: 'Mapper' },
         { title: 'State' },
@@ -186,6 +200,18 @@ export function mappersBlock({ id: ownId, kind: ownKind, keySource }: Facts, see
       };
     }),
   );
+}
+
+/**
+ * Why an empty list of members says nothing. Undefined: there are none.
+ * @param named those that name them
+ */
+function whyUnknown(named: readonly ({ readonly problem: string | null } | undefined)[]): string | undefined {
+  const told = named.filter((one) => one !== undefined);
+  if (told.length === 0) return 'Not read yet.';
+  return told.some(({ problem }) => problem !== null)
+    ? 'Nobody knows: the store that lists them does not answer.'
+    : undefined;
 }
 
 /** In a cluster with pools, mappers have a counter only while it grows, or shrinks back. */
