@@ -22,7 +22,8 @@ export interface JobProgress {
 const MS = 'MICROSECOND';
 
 /**
- * Takes a job, if it is due and nobody else holds it.
+ * Takes a job, if it is due and nobody else holds it. Times that lie in the future are of a clock that has
+ * gone back since: they must not hold up the job until then.
  * @returns undefined: not now
  * @throws StoreUnavailableError, OutcomeUnknownError: ask again later
  */
@@ -35,9 +36,11 @@ export async function claimJob(db: Mysql, claim: JobClaim): Promise<JobProgress 
   );
   const { affectedRows } = await db.execute(
     `UPDATE jobs SET holder = ?, until = ${now} + INTERVAL ? ${MS}
-     WHERE name = ? AND (until <= ${now} OR holder = ?)
-       AND (position IS NOT NULL OR done_at IS NULL OR done_at <= ${now} - INTERVAL ? ${MS})`,
-    [holder, leaseMs * 1_000, name, holder, everyMs * 1_000],
+     WHERE name = ? AND (until <= ${now} OR until > ${now} + INTERVAL ? ${MS} OR holder = ?)
+       AND (position IS NOT NULL OR done_at IS NULL OR done_at <= ${now} - INTERVAL ? ${MS}
+         OR done_at > ${now})`,
+    // Twice a lease: the clock may go back a little while a process holds the job.
+    [holder, leaseMs * 1_000, name, leaseMs * 2_000, holder, everyMs * 1_000],
   );
   if (affectedRows === 0) return undefined;
   const [row] = await db.queryArrays<[Buffer | null, Date | null]>(

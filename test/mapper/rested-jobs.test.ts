@@ -65,6 +65,16 @@ describe('jobs in the background', () => {
     expect(again?.doneAt).to.be.instanceOf(Date);
   });
 
+  it('are not held up by times of a clock that has gone back since', async () => {
+    await claimJob(db, one);
+    await db.execute('UPDATE jobs SET until = UTC_TIMESTAMP() + INTERVAL 1 YEAR');
+    expect(await claimJob(db, other)).to.deep.equal({ position: undefined, doneAt: undefined });
+    expect(await claimJob(db, one)).to.equal(undefined);
+    await moveJob(db, other, undefined);
+    await db.execute('UPDATE jobs SET done_at = UTC_TIMESTAMP() + INTERVAL 1 YEAR');
+    expect(await claimJob(db, one)).to.have.property('position', undefined);
+  });
+
   it('are done piece by piece, once by all processes together', async () => {
     const pieces: string[] = [];
     const step: RestedJob['step'] = async (_, { position }) => {
