@@ -12,6 +12,13 @@ import { isOneOf, type SubjectKind } from './subject.ts';
 export async function closeMonths(options: RollUpOptions & { readonly since: number }): Promise<void> {
   const { db, kind, ids, today, since } = options;
   const { prefix, name } = kind;
+  // A clock that was ahead has summed months that are not over: flushes of such a month do not open it again.
+  await db.execute(
+    `DELETE FROM ${prefix}_months WHERE ${isOneOf(kind, ids)} AND dimension = ${MONTH_ITSELF}
+     AND month >= ${toSqlDay(monthOf(today - CLOSING_DAYS))}`,
+    [],
+    { timeoutMs: PIECE_TIMEOUT_MS },
+  );
   const between = (column: string): string => `${isOneOf(kind, ids)} AND ${column} >= ${toSqlDay(since)}
     AND ${column} < ${toSqlDay(monthOf(today - CLOSING_DAYS))}`;
   const months = async (from: readonly string[]): Promise<[string, string][]> =>

@@ -38,7 +38,7 @@ export interface ValuesQuestion {
 
 /**
  * The months of which the sums are complete, among those that begin in a range: the number of the first day
- * of each.
+ * of each. The sum of a month that is not over is of a clock that was ahead.
  * @throws StoreUnavailableError: the read may be repeated
  */
 export async function readClosedMonths(
@@ -48,7 +48,8 @@ export async function readClosedMonths(
   timeoutMs: number,
 ): Promise<number[]> {
   const sql = `SELECT ${dayNumber('month')} FROM ${subject.kind.prefix}_months
-    WHERE ${isOf(subject)} AND dimension = ${MONTH_ITSELF} AND ${isBetweenDays('month', fromDay, toDay)}`;
+    WHERE ${isOf(subject)} AND dimension = ${MONTH_ITSELF} AND ${isBetweenDays('month', fromDay, toDay)}
+      AND month < DATE_FORMAT(UTC_DATE(), '%Y-%m-01')`;
   const rows = await db.queryArrays<[number]>(sql, [], { timeoutMs });
   return rows.map(([day]) => day);
 }

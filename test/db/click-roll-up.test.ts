@@ -5,6 +5,7 @@ import { forgetClearedLinks, forgetFormerOwners, forgetOldClicks } from '../../d
 import { openClicksDb, type ClicksDb } from '../../db/clicks/clicks-db.ts';
 import { moveOldClicks } from '../../db/clicks/move-clicks.ts';
 import { closeVisitorDays, rollUpHours } from '../../db/clicks/roll-up.ts';
+import { openStatisticsDb } from '../../db/clicks/statistics-db.ts';
 import { LINK, listLinks, listOwners, OWNER } from '../../db/clicks/subject.ts';
 import { slotOf } from '../../db/keyspace/placement.ts';
 import { openMysql, type Mysql } from '../../db/mysql/mysql.ts';
@@ -168,6 +169,42 @@ describe('clicks that grow old', () => {
     await close('2026-06-03');
     expect((await rowsOf(sql, 'click_months'))[0]).to.deep.equal(['key', 0, '2026-05-01', '', 9, 0]);
     expect((await rowsOf(sql, 'owner_months')).find((row) => row[3] === OTHER_VALUES)?.[4]).to.equal(1_056);
+  });
+
+  it('are all read of a month that was summed too early, by a clock that was ahead', async () => {
+    const today = new Date().toISOString();
+    const value = {
+      dimension: 'referrer',
+      day: dayAt(today.slice(0, 10)),
+      value: 'a.example',
+      bots: 0,
+    } as const;
+    const click = clicksOf('key', { at: today, values: [{ ...value, humans: 1 }] });
+    await add(click);
+    const nextYear = value.day + 365;
+    for (const kind of await both()) await closeMonths({ ...kind, today: nextYear, since: 0 });
+    expect(await rowsOf(sql, 'click_months')).not.to.deep.equal([]);
+    await add(click);
+    const statistics = openStatisticsDb({ name: 'urls-1', url });
+    const range = { fromDay: 0, toDay: Infinity };
+    const subject = { kind: LINK, name: 'key' };
+    expect(await statistics.closedMonths(subject, range)).to.deep.equal([]);
+    await statistics.close();
+    for (const kind of await both()) await closeMonths({ ...kind, today: value.day, since: 0 });
+    for (const table of ['click_months', 'owner_months'])
+      expect(
+        (await rowsOf(sql, table)).filter(([, dimension]) => dimension === 0),
+        table,
+      ).to.deep.equal([]);
+    for (const kind of await both()) await closeMonths({ ...kind, today: nextYear, since: 0 });
+    expect((await rowsOf(sql, 'click_months'))[0]).to.have.ordered.members([
+      'key',
+      0,
+      `${today.slice(0, 7)}-01`,
+      '',
+      2,
+      0,
+    ]);
   });
 
   it('are moved from the table of earlier releases, as humans, with those of owners', async () => {
