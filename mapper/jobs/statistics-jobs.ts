@@ -3,12 +3,13 @@ import { forgetClearedLinks, forgetFormerOwners, forgetOldClicks } from '../../d
 import { moveOldClicks } from '../../db/clicks/move-clicks.ts';
 import { pruneOrphans } from '../../db/clicks/orphans-db.ts';
 import { closeVisitorDays, rollUpHours } from '../../db/clicks/roll-up.ts';
-import { monthOf, toDay } from '../../db/clicks/sql-times.ts';
+import { monthOf, toDate, toDay } from '../../db/clicks/sql-times.ts';
 import { LINK, listLinks, listOwners, OWNER, type SubjectKind } from '../../db/clicks/subject.ts';
 import type { JobProgress } from '../../db/jobs/job-leases.ts';
 import type { Mysql } from '../../db/mysql/mysql.ts';
 import { monotonicMs } from '../../runtime/clock.ts';
 import type { JobsConfig } from '../../runtime/config/config.ts';
+import { KeymillError } from '../../runtime/errors.ts';
 import type { OnSkipped, RestedJob } from './rested-jobs.ts';
 
 type StatisticsJobsOptions = Pick<JobsConfig, 'keptDays'>;
@@ -74,6 +75,7 @@ async function rollUp(
   const end = names.length < SUBJECTS_AT_ONCE ? undefined : names.at(-1);
   if (names.length === 0) return undefined;
   const today = await todayOf(db);
+  requireSameDay(db.name, today);
   const steps = stepsOf({ db, kind, today, doneAt, keptDays });
   const idsOf = (some: readonly string[]): string[] => some.map((name) => kind.toId(name));
   try {
@@ -150,4 +152,18 @@ function firstMonth(today: number, doneAt: Date | undefined): number {
 async function todayOf(db: Mysql): Promise<number> {
   const [row] = await db.queryArrays<[string]>("SELECT DATE_FORMAT(UTC_DATE(), '%Y-%m-%d')");
   return toDay((row as [string])[0]);
+}
+
+/**
+ * By a clock that is far ahead, all clicks are old enough to be deleted. At midnight, two right clocks may
+ * name two days.
+ * @throws KeymillError nothing may be summed or deleted until a person has set the clocks
+ */
+function requireSameDay(name: string, today: number): void {
+  const own = Math.floor(Date.now() / (24 * HOUR_MS));
+  if (Math.abs(today - own) <= 1) return;
+  throw new KeymillError(
+    'CLOCKS_DIFFER',
+    `${name} says that it is ${toDate(today)}, and this process ${toDate(own)}: set their clocks`,
+  );
 }

@@ -199,6 +199,22 @@ describe('the jobs of statistics', () => {
       expect(await rowsOf(sql, table), table).to.deep.equal([]);
   });
 
+  it('sum and delete nothing on a server whose clock is far from ours', async () => {
+    await fill();
+    const before = await dump();
+    for (const days of [400, -400]) {
+      await using jobsDb = openJobsDb();
+      await jobsDb.execute(`SET timestamp = ${Math.floor(Date.now() / 1_000) + days * 86_400}`);
+      const jobs = createStatisticsJobs({ keptDays: 30 }).filter(({ name }) => name.startsWith('roll up'));
+      expect(jobs).to.have.length(2);
+      for (const job of jobs) {
+        const stepping = job.step(jobsDb, { position: undefined, doneAt: undefined }, () => undefined);
+        expect(await errorOf(stepping)).to.have.property('code', 'CLOCKS_DIFFER');
+      }
+    }
+    expect(await dump()).to.deep.equal(before);
+  });
+
   it('are done by mappers: what an earlier release has counted is moved', async () => {
     await using world = await createWorld();
     const [first] = world.urls;
