@@ -6,11 +6,12 @@
  * ends it, and every operation in flight on it is rejected with OUTCOME_UNKNOWN. No queued operation runs on
  * a later connection.
  */
+import { AnswerDeadline } from '../runtime/answer-deadline.ts';
 import { monotonicMs } from '../runtime/clock.ts';
 import { DeadlineError, messageOf } from '../runtime/errors.ts';
 import type { Log } from '../runtime/log.ts';
 import type { Server } from './connect-string.ts';
-import { CoordinationError, isCoordinationError, type CoordinationErrorCode } from './errors.ts';
+import { CoordinationError, isCoordinationError, named, type CoordinationErrorCode } from './errors.ts';
 import { PATHS } from './paths.ts';
 import type { Node, NodeStat } from './node.ts';
 import { Transport, type Done, type SessionCredentials } from './transport.ts';
@@ -238,7 +239,7 @@ export class Connection {
     const { host, port } = this.server;
     const what = `handshake with ZooKeeper ${host}:${port}`;
     const onAbort = (): void => this.destroy(`${what} given up`, signal?.reason);
-    const timer = setTimeout(() => this.destroy(new DeadlineError(what, handshakeMs).message), handshakeMs);
+    const deadline = this.#deadline(what, handshakeMs);
     signal?.addEventListener('abort', onAbort, { once: true });
     try {
       this.#transport.connect();
@@ -250,7 +251,7 @@ export class Connection {
       this.destroy(messageOf(error), error);
       throw error;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
       signal?.removeEventListener('abort', onAbort);
     }
   }
@@ -288,7 +289,7 @@ export class Connection {
     const fail = (reason: CoordinationError): void =>
       reject(new CoordinationError('OUTCOME_UNKNOWN', `${what}: ${reason.message}`, { cause: reason }));
     this.#pending.add(fail);
-    const timer = setTimeout(() => this.destroy(new DeadlineError(what, deadlineMs).message), deadlineMs);
+    const deadline = this.#deadline(what, deadlineMs);
     try {
       try {
         start((error, value) => (error ? reject(named(what, error)) : resolve(value)));
@@ -298,9 +299,13 @@ export class Connection {
       }
       return await promise;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
       this.#pending.delete(fail);
     }
+  }
+
+  #deadline(what: string, ms: number): AnswerDeadline {
+    return new AnswerDeadline(ms, () => this.destroy(new DeadlineError(what, ms).message));
   }
 
   #full(path: string): string {
@@ -311,8 +316,4 @@ export class Connection {
 /** A `done` that treats these errors as success. */
 function accepting<T>(codes: CoordinationErrorCode[], done: Done<T | undefined>): Done<T | undefined> {
   return (error) => done(isCoordinationError(error, ...codes) ? undefined : error, undefined);
-}
-
-function named(what: string, error: CoordinationError): CoordinationError {
-  return new CoordinationError(error.code, `${what}: ${error.message}`, { cause: error.cause });
 }

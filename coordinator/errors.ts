@@ -47,3 +47,8 @@ export function notAllowed(auth: string | undefined, cause?: unknown): Coordinat
       : 'this node belongs to other credentials than those of KEYMILL_ZOOKEEPER_AUTH';
   return new CoordinationError('NO_AUTH', why, { cause });
 }
+
+/** The same error, and what was asked for. */
+export function named(what: string, error: CoordinationError): CoordinationError {
+  return new CoordinationError(error.code, `${what}: ${error.message}`, { cause: error.cause });
+}

@@ -2,6 +2,7 @@ import type { IncomingMessage } from 'node:http';
 import getRawBody from 'raw-body';
 import { codeOf, KeymillError, messageOf } from './errors.ts';
 import { parseJson } from './json.ts';
+import { withDeadline } from './retry.ts';
 
 /** Where a process can be asked, and by what right. */
 export interface AdminAddress {
@@ -17,6 +18,7 @@ export interface AdminQuestion {
   readonly timeoutMs: number;
 }
 
+const REFUSED = 'ADMIN_REFUSED';
 /** More than the largest reserves of the most processes of one mapper: 64 times 100,000 keys. */
 const MAX_ANSWER_BYTES = 128 * 2 ** 20;
 
@@ -26,24 +28,36 @@ const MAX_ANSWER_BYTES = 128 * 2 ** 20;
  * error of the network as its cause, when it does not answer
  */
 export async function askAdmin(
-  { url, token }: AdminAddress,
+  address: AdminAddress,
   method: 'GET' | 'POST',
   path: string,
   { body, timeoutMs }: AdminQuestion,
 ): Promise<unknown> {
-  const signal = AbortSignal.timeout(timeoutMs);
-  let response: IncomingMessage | undefined;
   try {
-    response = await send(new URL(path, url), { method, token, body, signal });
+    return await withDeadline('the process', timeoutMs, async (signal) =>
+      exchange(address, path, { method, body, signal }),
+    );
+  } catch (error) {
+    throw error instanceof KeymillError && error.code === REFUSED ? error : unreachable(error);
+  }
+}
+
+async function exchange(
+  { url, token }: AdminAddress,
+  path: string,
+  { method, body, signal }: Omit<Sent, 'token'>,
+): Promise<unknown> {
+  const response = await send(new URL(path, url), { method, token, body, signal });
+  try {
     const status = response.statusCode ?? 0;
     // The address comes from ZooKeeper. To follow it on would carry the token to any other address.
     if (status >= 300 && status < 400) throw new Error('it redirects to another address');
     const answer = parseJson(await getRawBody(response, { limit: MAX_ANSWER_BYTES, encoding: 'utf8' }));
     if (status >= 200 && status < 300) return answer;
-    throw new KeymillError('ADMIN_REFUSED', `${method} ${path} was refused: ${reasonIn(answer, status)}`);
+    throw new KeymillError(REFUSED, `${method} ${path} was refused: ${reasonIn(answer, status)}`);
   } catch (error) {
-    response?.destroy();
-    throw error instanceof KeymillError ? error : unreachable(signal.aborted ? signal.reason : error);
+    response.destroy();
+    throw error;
   }
 }
 

@@ -1,4 +1,5 @@
 import { connect } from 'node:net';
+import { withDeadline } from '../../runtime/retry.ts';
 import { parseConnectString, type Server } from '../connect-string.ts';
 
 /** What a server of the ensemble says about itself. */
@@ -24,17 +25,17 @@ export async function askServers(connectString: string, timeoutMs: number): Prom
 async function askServer(server: Server, timeoutMs: number): Promise<ServerAnswer> {
   const { host, port } = server;
   const name = `${host.includes(':') ? `[${host}]` : host}:${port}`;
-  const answer = await srvr(server, timeoutMs).catch(() => '');
+  const answer = await withDeadline(name, timeoutMs, async (signal) => srvr(server, signal)).catch(() => '');
   const mode = /^Mode: (\w+)/m.exec(answer)?.[1];
   const connections = /^Connections: (\d+)/m.exec(answer)?.[1];
   if (mode !== undefined) return { name, mode, connections: Number(connections ?? Number.NaN) || 0 };
   return { name, mode: answer.includes('not currently serving') ? 'not serving' : null, connections: null };
 }
 
-async function srvr({ host, port }: Server, timeoutMs: number): Promise<string> {
+async function srvr({ host, port }: Server, signal: AbortSignal): Promise<string> {
   const { promise, resolve, reject } = Promise.withResolvers<string>();
   let answer = '';
-  const socket = connect({ host, port, signal: AbortSignal.timeout(timeoutMs) });
+  const socket = connect({ host, port, signal });
   socket.setEncoding('latin1');
   socket.on('connect', () => socket.write('srvr'));
   socket.on('data', (text: string) => {

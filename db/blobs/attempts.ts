@@ -1,3 +1,4 @@
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import { DeadlineError } from '../../runtime/errors.ts';
 import { delayFor, pause } from '../../runtime/retry.ts';
 import { QueueFullError, StoreUnavailableError } from '../store-errors.ts';
@@ -17,7 +18,7 @@ export interface ProgressLimits {
 export class Progress {
   readonly #limits: ProgressLimits;
   readonly #controller = new AbortController();
-  #timer: NodeJS.Timeout | undefined;
+  #deadline: AnswerDeadline | undefined;
   #waitedMs = 0;
   #waitsSinceMs: number | undefined;
 
@@ -37,12 +38,12 @@ export class Progress {
     const { stallMs, maxMs } = this.#limits;
     this.#waitsSinceMs = performance.now();
     const passed = (): void => this.abort(new DeadlineError('the store', stallMs));
-    this.#timer = setTimeout(passed, Math.max(0, Math.min(stallMs, maxMs - this.#waitedMs)));
+    this.#deadline = new AnswerDeadline(Math.max(0, Math.min(stallMs, maxMs - this.#waitedMs)), passed);
   }
 
   /** Nothing is waited for until `went`. */
   stop(): void {
-    clearTimeout(this.#timer);
+    this.#deadline?.clear();
     if (this.#waitsSinceMs !== undefined) this.#waitedMs += performance.now() - this.#waitsSinceMs;
     this.#waitsSinceMs = undefined;
   }
@@ -83,16 +84,16 @@ export class Places {
       throw new QueueFullError(BLOB_STORE, `${this.#maxWaiting} requests wait for a connection already`);
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     this.#waiting.push(resolve);
-    const timer = setTimeout(() => {
+    const deadline = new AnswerDeadline(timeoutMs, () => {
       const at = this.#waiting.indexOf(resolve);
       if (at === -1) return;
       this.#waiting.splice(at, 1);
       reject(new QueueFullError(BLOB_STORE, `no connection was free within ${timeoutMs} ms`));
-    }, timeoutMs);
+    });
     try {
       await promise;
     } finally {
-      clearTimeout(timer);
+      deadline.clear();
     }
   }
 }

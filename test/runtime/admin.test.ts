@@ -1,5 +1,5 @@
 import { once } from 'node:events';
-import { createServer, type RequestListener } from 'node:http';
+import { createServer, type RequestListener, type ServerResponse } from 'node:http';
 import { connect, type AddressInfo, type Socket } from 'node:net';
 import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
@@ -321,6 +321,26 @@ describe('admin port', () => {
       const silent = await ask(gone.url, ADMIN_TOKEN);
       expect(silent).to.include({ code: 'ADMIN_UNREACHABLE' });
       expect(silent).to.have.property('message').that.includes('ECONNREFUSED');
+    });
+
+    it('reads an answer that has come while the event loop of its own process was blocked', async () => {
+      const wasAsked = Promise.withResolvers<ServerResponse>();
+      await using server = await listen((_, response) => wasAsked.resolve(response));
+      const answer = askAdmin({ url: server.url, token: undefined }, 'GET', '/reserve', { timeoutMs: 300 });
+      const response = await wasAsked.promise;
+      response.end('{"keys":[]}');
+      const untilMs = performance.now() + 600;
+      while (performance.now() < untilMs);
+      expect(await answer).to.deep.equal({ keys: [] });
+    });
+
+    it('does not wait for ever', async () => {
+      await using server = await listen(() => undefined);
+      const answer = askAdmin({ url: server.url, token: undefined }, 'GET', '/reserve', { timeoutMs: 50 });
+      expect(await answer.catch((error: unknown) => error)).to.deep.include({
+        code: 'ADMIN_UNREACHABLE',
+        message: 'the process did not answer within 50 ms',
+      });
     });
 
     it('carries the token to no other address', async () => {
