@@ -3,6 +3,12 @@ import { setTimeout as delay } from 'node:timers/promises';
 /** Long, for a busy machine; and shorter than polls of 30 s, for which no test wants to wait. */
 const USUAL_TIMEOUT_MS = 25_000;
 
+interface Patience {
+  readonly timeoutMs?: number;
+  readonly everyMs?: number;
+  readonly clock?: () => number;
+}
+
 type Maybe<T> = T | undefined | false | null;
 
 /**
@@ -10,13 +16,14 @@ type Maybe<T> = T | undefined | false | null;
  * condition that throws counts as not yet true; after the timeout, its last error is in the message.
  *
  * @param what completes the sentence "waited for …"
+ * @param clock `ranMs` (test/ran-ms.ts) where the time-out is a short bound of what is tested
  */
 export async function until<T>(
   what: string,
   condition: () => Promise<Maybe<T>> | Maybe<T>,
-  { timeoutMs = USUAL_TIMEOUT_MS, everyMs = 15 }: { timeoutMs?: number; everyMs?: number } = {},
+  { timeoutMs = USUAL_TIMEOUT_MS, everyMs = 15, clock = () => performance.now() }: Patience = {},
 ): Promise<T> {
-  const deadline = performance.now() + timeoutMs;
+  const deadline = clock() + timeoutMs;
   let lastError: unknown;
   for (;;) {
     try {
@@ -26,7 +33,7 @@ export async function until<T>(
     } catch (error) {
       lastError = error;
     }
-    if (performance.now() > deadline) {
+    if (clock() > deadline) {
       throw new Error(
         `waited ${timeoutMs} ms in vain for ${what}`,
         lastError === undefined ? {} : { cause: lastError },

@@ -76,11 +76,14 @@ describe('coordinator: credentials', () => {
     await open();
     expect(await codeOf(old.create(lockPath('keys-db-2'), '', { ephemeral: true }))).to.equal('NO_AUTH');
     expect(await codeOf(old.set(PATHS.ensemble, 'x', -1))).to.equal('NO_AUTH');
-    // Its heartbeats go on, and it may change what it made before.
-    const { attachments } = old;
-    const protectedAtMs = performance.now();
-    await until('a session timeout to pass', () => performance.now() - protectedAtMs > T);
-    expect([old.state, old.attachments]).to.deep.equal(['connected', attachments]);
+    // Its heartbeats go on, and it may change what it made before. It may reconnect once the machine has
+    // stood still, but not again and again.
+    let [since, { attachments }] = [performance.now(), old];
+    await until('a session timeout to pass on one connection', () => {
+      if (old.state !== 'connected' || old.attachments !== attachments)
+        [since, { attachments }] = [performance.now(), old];
+      return performance.now() - since > T;
+    });
     await old.set(lockPath('keys-db-1'), '{}', -1);
     await old.close();
     await until('the lock to be free', async () => (await ours.exists(lockPath('keys-db-1'))) === undefined);

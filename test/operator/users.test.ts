@@ -6,6 +6,7 @@ import { createWorld, type TestMapper, type World } from '../mapper/world.ts';
 import { ApiClient } from '../mapper/api/api-client.ts';
 import { PASSWORD, People } from '../mapper/api/people.ts';
 import { testDatabase } from '../servers.ts';
+import { ranMs } from '../ran-ms.ts';
 import { until } from '../until.ts';
 import { runKeymill, type Outcome } from './run-keymill.ts';
 
@@ -103,7 +104,7 @@ describe('keymill users', () => {
     expect([revokedKeys, notified]).to.deep.equal([2, ['redis-1', 'redis-2']]);
     const refused = async (by: object): Promise<boolean> => (await me(by)) === 401;
     for (const by of [{ key }, { key: other.key }, { cookie }])
-      await until('the mapper to refuse it', async () => refused(by), { timeoutMs: 1_000 });
+      await until('the mapper to refuse it', async () => refused(by), { timeoutMs: 1_000, clock: ranMs });
     expectProblem(await api.call('POST', '/login', { body }), 401);
     expectProblem(await choose(earlier.link), 422);
     expect((await choose(link)).status).to.equal(204);
@@ -133,9 +134,15 @@ describe('keymill users', () => {
     expect([user.state, notified]).to.deep.equal(['disabled', ['redis-1', 'redis-2']]);
     // The command does not wait until the mappers have heard it.
     const status = async (): Promise<number> => (await api.call('GET', '/users/me', { key })).status;
-    await until('the mapper to refuse the key', async () => (await status()) === 401, { timeoutMs: 1_000 });
+    await until('the mapper to refuse the key', async () => (await status()) === 401, {
+      timeoutMs: 1_000,
+      clock: ranMs,
+    });
     expect((await run('disable', ana.email, '--undo')).stdout).to.equal(`${ana.email} is active again\n`);
-    await until('the mapper to accept the key', async () => (await status()) === 200, { timeoutMs: 1_000 });
+    await until('the mapper to accept the key', async () => (await status()) === 200, {
+      timeoutMs: 1_000,
+      clock: ranMs,
+    });
   });
 
   it('refuses what is no email, an unknown one, and a cluster without users', async () => {
