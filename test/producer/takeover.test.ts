@@ -1,6 +1,7 @@
 import { AssertionError, expect } from 'chai';
 import type { LockHolder } from '../../coordinator/lock-holder.ts';
 import { FencedError } from '../../db/store-errors.ts';
+import { ranMs } from '../ran-ms.ts';
 import { until } from '../until.ts';
 import {
   testCluster,
@@ -40,15 +41,15 @@ describe('takeover of a shard', function () {
 
   /** Times until the lock has gone or changed, and until the next reign is ready. */
   async function measure(before: LockHolder, epoch: number): Promise<{ freeMs: number; readyMs: number }> {
-    const start = performance.now();
+    const start = ranMs();
     await until(
       'the lock to be free',
       async () => (await cluster.locks()).get('keys-db-1')?.czxid !== before.czxid,
       { timeoutMs: 20_000, everyMs: 2 },
     );
-    const freeMs = performance.now() - start;
+    const freeMs = ranMs() - start;
     await untilReady([...producers.values()], 'keys-db-1', epoch);
-    return { freeMs, readyMs: performance.now() - start };
+    return { freeMs, readyMs: ranMs() - start };
   }
 
   /** Empties the pools: only a working holder fills them again. */
@@ -63,12 +64,12 @@ describe('takeover of a shard', function () {
       const { lock, epoch, producer, pid } = await holder();
       producer.lines.length = 0;
       process.kill(pid, 'SIGKILL');
-      const killed = performance.now();
+      const killed = ranMs();
       const [{ freeMs, readyMs }, backMs] = await Promise.all([
         measure(lock, epoch),
         until('the worker to be back', async () => {
           const member = (await cluster.members()).get(producer.id);
-          return member !== undefined && member.pid !== pid && performance.now() - killed;
+          return member !== undefined && member.pid !== pid && ranMs() - killed;
         }),
       ]);
       await drainAndRefill();
