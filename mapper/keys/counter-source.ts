@@ -3,6 +3,7 @@ import type { CounterMarks } from '../../db/counter/counter-marks.ts';
 import type { IdRange, Keyspace } from '../../db/keyspace/key.ts';
 import { idsFor } from '../../db/keyspace/loose-ends.ts';
 import type { IdCounter } from '../../db/redis/id-counter.ts';
+import { AnswerDeadline } from '../../runtime/answer-deadline.ts';
 import type { Breaker } from '../../runtime/breaker.ts';
 import { messageOf } from '../../runtime/errors.ts';
 import type { Log } from '../../runtime/log.ts';
@@ -96,14 +97,8 @@ export class CounterSource implements KeySource {
 
   readonly pool = {
     take: async (count: number, { timeoutMs }: TakeOptions): Promise<{ keys: string[]; level: number }> => {
-      const { breaker, now } = this.#options;
       const keys = this.#draw(count);
-      for (const giveUpMs = now() + timeoutMs; keys.length < count && breaker.isClosed;) {
-        const leftMs = giveUpMs - now();
-        if (leftMs <= 0) break;
-        await within(leftMs, this.#reserve(count - keys.length));
-        keys.push(...this.#draw(count - keys.length));
-      }
+      if (keys.length < count) keys.push(...(await this.#drawWithin(timeoutMs, count - keys.length)));
       this.#reserveIfLow();
       return { keys, level: this.level };
     },
@@ -155,6 +150,21 @@ export class CounterSource implements KeySource {
   #draw(count: number): string[] {
     const keys = this.#batches.draw(count);
     if (keys.length > 0) this.#drawnSinceMs ??= this.#options.now();
+    return keys;
+  }
+
+  /** Waits for further batches, which go on afterwards, for at most `timeoutMs`. */
+  async #drawWithin(timeoutMs: number, count: number): Promise<string[]> {
+    const { promise: timeIsUp, resolve } = Promise.withResolvers<false>();
+    const deadline = new AnswerDeadline(timeoutMs, () => resolve(false));
+    const keys: string[] = [];
+    let hasTime = true;
+    while (hasTime && keys.length < count && this.#options.breaker.isClosed) {
+      const reserved = this.#reserve(count - keys.length).then(() => true);
+      hasTime = await Promise.race([reserved, timeIsUp]);
+      keys.push(...this.#draw(count - keys.length));
+    }
+    deadline.clear();
     return keys;
   }
 
@@ -244,16 +254,5 @@ export class CounterSource implements KeySource {
     else if (this.#failure !== undefined && reason === undefined)
       this.#options.log.info('counter: batches are reserved again');
     this.#failure = reason;
-  }
-}
-
-/** Waits for `work`, which goes on afterwards, for at most `timeoutMs`. */
-async function within(timeoutMs: number, work: Promise<void>): Promise<void> {
-  const { promise: timeIsUp, resolve } = Promise.withResolvers<void>();
-  const timer = setTimeout(resolve, timeoutMs);
-  try {
-    await Promise.race([work, timeIsUp]);
-  } finally {
-    clearTimeout(timer);
   }
 }
