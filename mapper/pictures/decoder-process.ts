@@ -25,6 +25,11 @@ export interface DecoderLimits {
   readonly restMs: number;
   /** A child that has more memory ends itself. */
   readonly maxMemoryBytes: number;
+  /**
+   * Of the time that a child had, and used as processor time: then the picture is too much for it. With less,
+   * the machine had no time for the child.
+   */
+  readonly usedShare: number;
 }
 
 /**
@@ -37,13 +42,8 @@ const LIMITS: DecoderLimits = {
   answerMs: 8_000,
   restMs: 60_000,
   maxMemoryBytes: 2 ** 30,
+  usedShare: 0.5,
 };
-
-/**
- * Of the time that a child had, and used as processor time: then the picture is too much for it. With less,
- * the machine had no time for the child.
- */
-const USED_SHARE = 0.5;
 
 /** In one message to the child. To copy more would hold up others. */
 const PIECE_BYTES = 256 * 1024;
@@ -169,7 +169,7 @@ export class DecoderProcess implements Decoder {
     const usedMs = (cpuMsOf(this.#child?.pid) ?? 0) - this.#usedMs;
     this.#dropChild();
     this.#log.warn({ task: this.#current?.task.kind, usedMs }, 'a picture took too long to decode');
-    if (usedMs >= this.#limits.answerMs * USED_SHARE)
+    if (usedMs >= this.#limits.answerMs * this.#limits.usedShare)
       this.#finish()?.resolve({ kind: 'failure', why: TOO_SLOW });
     else this.#fail('it took too long');
     this.#next();

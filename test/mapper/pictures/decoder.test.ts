@@ -2,6 +2,7 @@ import { execFileSync, spawn, type ChildProcess } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, mkdtempSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
+import { setImmediate as turn } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { expect } from 'chai';
 import sharp from 'sharp';
@@ -398,9 +399,25 @@ describe("the decoder's process", function () {
     );
   });
 
+  it('is not killed for an answer that came while the event loop was blocked', async () => {
+    for (const idleMs of [60_000, 1_000]) {
+      const decoder = open({ waitMs: 60_000, idleMs, answerMs: 1_000 }, STUB);
+      const first = await until('a child that has started', async () =>
+        decoder.check('file', FACTS).catch(() => undefined),
+      );
+      const answer = decoder.check('file', FACTS);
+      // The task goes out now, and its answer waits in the pipe.
+      await turn();
+      const untilMs = performance.now() + 1_500;
+      while (performance.now() < untilMs);
+      expect(await answer).to.deep.equal(first);
+    }
+  });
+
   it('calls a picture damaged that has used up its time', async () => {
-    const decoder = open({ waitMs: 60_000, idleMs: 200, answerMs: 2_000 }, STUB);
-    // It is refused instead while the machine has less than half of a processor for it.
+    // Where others work, the child has the least of all processor time.
+    const decoder = open({ waitMs: 60_000, idleMs: 200, answerMs: 2_000, usedShare: 0.02 }, STUB);
+    // It is refused instead while the machine has no time for it.
     const fault = await until('the picture to be too slow', async () =>
       decoder.check('spin', FACTS).catch(() => undefined),
     );
