@@ -48,7 +48,13 @@ export class Front {
     this.options = options;
     this.nowMs = options.now();
     const everyMs = Math.min(1_000, options.limits.headersTimeoutMs);
-    this.#sweep = setInterval(() => this.#closeLate(everyMs), everyMs).unref();
+    // After a stall of the event loop, timers run before requests that have come meanwhile are read.
+    const sweep = (): void => {
+      // The connections that are accepted first are new.
+      this.nowMs = options.now();
+      setImmediate(() => this.#closeLate(everyMs));
+    };
+    this.#sweep = setInterval(sweep, everyMs).unref();
   }
 
   get size(): number {
@@ -80,8 +86,7 @@ export class Front {
    * over all connections costs less than a timer for each request.
    */
   #closeLate(everyMs: number): void {
-    const { limits, now, refuseSilent } = this.options;
-    this.nowMs = now();
+    const { limits, refuseSilent } = this.options;
     for (const connection of this.connections) {
       if (!connection.isIdle) continue;
       // At least: the time of the last sweep before is all that is known.

@@ -13,6 +13,12 @@ const LIMITS = { headersTimeoutMs: 200, requestTimeoutMs: 400, keepAliveTimeoutM
 
 const get = (path: string): string => `GET ${path} HTTP/1.1\r\nHost: x\r\n\r\n`;
 
+/** Blocks the event loop for longer than anybody may be silent. */
+function block(): void {
+  const untilMs = performance.now() + 3 * LIMITS.headersTimeoutMs;
+  while (performance.now() < untilMs);
+}
+
 interface Client {
   readonly socket: Socket;
   readonly received: () => string;
@@ -98,6 +104,26 @@ describe('a connection that the front serves', () => {
     expect(answer)
       .to.include('application/problem+json')
       .and.to.match(/\r\nConnection: close\r\n/);
+  });
+
+  it('is answered when its request came while the event loop was blocked', async () => {
+    const client = open();
+    await until('the connection', () => server.connections().front === 1);
+    // After this, timers run before sockets are read.
+    await turn();
+    client.socket.write(get('/in-time'));
+    block();
+    await until('an answer', () => client.received() !== '');
+    expect(client.answers()).to.deep.equal(['</in-time>']);
+  });
+
+  it('is not late when it was made while the event loop was blocked', async () => {
+    await turn();
+    const client = open();
+    block();
+    client.socket.write(get('/new'));
+    await until('an answer', () => client.received() !== '');
+    expect(client.answers()).to.deep.equal(['</new>']);
   });
 
   it('is told that a request is too slow, also after a usual one', async () => {
