@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { Connection } from '../../../bench/load/connection.ts';
 import type { LinkRules } from '../../../db/urls/link-rules.ts';
+import { until } from '../../until.ts';
 import { send, sendRaw } from '../client.ts';
 import { createWorld, NO_LIMITS, type TestMapper, type World } from '../world.ts';
 import {
@@ -43,10 +44,19 @@ function combine(): Omit<Link, 'key'>[] {
   return links;
 }
 
+/** The ways through a mapper. */
+const WAYS = [
+  { name: 'the front', isFast: true, headers: '', ofFront: 1 },
+  // It has a header that the front leaves to Node.
+  { name: 'the fast path behind Node', isFast: true, headers: 'X-Request-Id: mine\r\n', ofFront: 0 },
+  { name: 'Koa', isFast: false, headers: '', ofFront: 0 },
+] as const;
+
 describe('every combination of rules', () => {
   let world: World;
   let links: Link[];
-  const mappers: { name: string; mapper: TestMapper; connection: Connection; headers: string }[] = [];
+  let fast: TestMapper;
+  let koa: TestMapper;
 
   before(async function () {
     this.timeout(60_000);
@@ -56,8 +66,8 @@ describe('every combination of rules', () => {
       following: { countryHeader: 'CF-IPCountry' },
       limits: { ...NO_LIMITS, trustedProxies: ['127.0.0.0/8'] },
     };
-    const fast = await world.start(settings);
-    const koa = await world.start({ ...settings, hasFastPaths: false });
+    fast = await world.start(settings);
+    koa = await world.start({ ...settings, hasFastPaths: false });
     const combined = combine();
     const keys = await makeLinks(
       world,
@@ -68,50 +78,48 @@ describe('every combination of rules', () => {
       })),
     );
     links = combined.map((link, index) => ({ ...link, key: keys[index] ?? '' }));
-    const open = async (name: string, mapper: TestMapper, headers = ''): Promise<void> => {
-      mappers.push({ name, mapper, connection: await Connection.open(mapper.url), headers });
-    };
-    await open('the front', fast);
-    await open('the fast path behind Node', fast, 'X-Request-Id: mine\r\n');
-    await open('Koa', koa);
   });
 
   after(async function () {
     this.timeout(60_000);
-    for (const { connection } of mappers) connection.close();
     await world[Symbol.asyncDispose]();
   });
 
-  it('leads exactly where the rules say, on every way through a mapper', async function () {
-    this.timeout(60_000);
-    let redirects = 0;
-    for (const { name, connection, headers: more } of mappers)
+  for (const { name, isFast, headers: more, ofFront } of WAYS)
+    it(`leads exactly where the rules say, through ${name}`, async function () {
+      this.timeout(60_000);
+      const mapper = isFast ? fast : koa;
+      // Not earlier: a mapper closes connections that are idle for long.
+      const connection = await Connection.open(mapper.url);
+      let redirects = 0;
       for (const link of links)
         for (const [visitor, { headers, expected }] of Object.entries(VISITORS))
           for (const query of link.expiry === 'never' ? QUERIES : QUERIES.slice(2, 3)) {
             const location = reckon(link, expected, query);
             const { raw } = await connection.ask(formatVisit('GET', pathOf(link.key, query), headers + more));
             const head = headOf(raw).slice(0, location === undefined ? 2 : undefined);
-            const story = `${name}, ${visitor}, ?${query}, ${JSON.stringify(link)}`;
+            const story = `${visitor}, ?${query}, ${JSON.stringify(link)}`;
             expect(head, story).to.deep.equal(expectedHead(link, location));
             if (location !== undefined) redirects += 1;
           }
-    expect(redirects).to.be.greaterThan(5_000);
-    const [front] = mappers;
-    const { text } = await send('GET', `${front?.mapper.adminUrl}/metrics`);
-    // One has the header that the front leaves to Node. The other was never handed over.
-    expect(text).to.match(/^keymill_http_connections\{served_by="front"\} 1$/m);
-  });
+      expect(redirects).to.be.greaterThan(1_666);
+      // The connection of another way may be there for another moment.
+      await until('the connections of the front', async () => {
+        const { text } = await send('GET', `${mapper.adminUrl}/metrics`);
+        return text.includes(`\nkeymill_http_connections{served_by="front"} ${ofFront}\n`);
+      });
+      connection.close();
+    });
 
   it('answers HEAD as GET', async function () {
     this.timeout(60_000);
     const { headers = '', expected = {} } = VISITORS['an iPhone in Switzerland'] ?? {};
     const some = links.filter((_, index) => index % 7 === 0);
-    for (const { name, mapper, headers: more } of mappers)
+    for (const { name, isFast, headers: more } of WAYS)
       for (const link of some) {
         const location = reckon(link, expected, 'own=3');
         const raw = await sendRaw(
-          mapper.url,
+          (isFast ? fast : koa).url,
           formatVisit('HEAD', pathOf(link.key, 'own=3'), headers + more),
           '\r\n\r\n',
         );
@@ -125,7 +133,8 @@ describe('every combination of rules', () => {
     const plain = links.filter(
       ({ rules }) => rules.redirectType === undefined && rules.noindex === undefined,
     );
-    for (const { name, connection } of mappers)
+    for (const { name, isFast } of WAYS) {
+      const connection = await Connection.open((isFast ? fast : koa).url);
       for (const link of plain)
         for (const { headers, expected } of Object.values(VISITORS))
           for (const accept of ['', 'Accept: text/html,*/*;q=0.8\r\n']) {
@@ -149,5 +158,7 @@ describe('every combination of rules', () => {
               expect(raw, story).to.match(/^Content-Security-Policy: default-src 'none';/m);
             }
           }
+      connection.close();
+    }
   });
 });
