@@ -1,11 +1,13 @@
 import { expect } from 'chai';
 import { hashPassword } from '../../../mapper/auth/password-hash.ts';
+import { beforeEnd } from '../../before-end.ts';
 import { until } from '../../until.ts';
 import { TARGET, useApi } from '../api/use-api.ts';
 import { send } from '../client.ts';
 import { kindIn } from '../visits/ruled-links.ts';
 import { stopPasswords } from './password-children.ts';
 
+const PASSWORD = 'open sesame';
 const LATER = 'https://example.com/later';
 
 describe('a link with a password that changes while a visitor waits for the comparison', function () {
@@ -24,15 +26,22 @@ describe('a link with a password that changes while a visitor waits for the comp
     return `${answer.status} ${answer.headers.location ?? kindIn(answer.text)}`;
   }
 
-  /** What a visitor with the right password gets who waits while `change` is made. */
-  async function followDuring(change: (key: string) => Promise<unknown>, fields = {}): Promise<string> {
-    const password = 'open sesame';
-    const key = await makeLink(cookie, { password, ...fields });
-    // From now on the link is in memory.
+  /** Makes a link that is in memory from then on. */
+  async function makeFollowed(fields = {}): Promise<string> {
+    const key = await makeLink(cookie, { password: PASSWORD, ...fields });
     expect(await follow(key, 'wrong')).to.equal('401 wrong-link-password');
+    return key;
+  }
+
+  /** What a visitor with the right password gets who waits while `change` is made. */
+  async function followDuring(
+    change: (key: string) => Promise<unknown>,
+    made = makeFollowed(),
+  ): Promise<string> {
+    const key = await made;
     const stopped = stopPasswords();
     try {
-      const waiting = follow(key, password);
+      const waiting = follow(key, PASSWORD);
       // The mapper reads in the order in which they come.
       await send('HEAD', `${fixture.mapper.url}/${key}`);
       await change(key);
@@ -57,10 +66,13 @@ describe('a link with a password that changes while a visitor waits for the comp
   });
 
   it('is not followed when it has expired meanwhile', async () => {
-    const expiresAtMs = Date.now() + 1_500;
-    const fields = { expiration_date: new Date(expiresAtMs).toISOString() };
-    const expire = async (): Promise<unknown> => until('its end', () => Date.now() > expiresAtMs);
-    const story = await followDuring(expire, fields);
+    const { result: key, end } = await beforeEnd(2_000, async (soon) =>
+      makeFollowed({ expiration_date: soon.toISOString() }),
+    );
+    // Nobody waits longer than some seconds for a password.
+    await until('its last second', () => Date.now() > end.getTime() - 1_000);
+    const expire = async (): Promise<unknown> => until('its end', () => Date.now() > end.getTime());
+    const story = await followDuring(expire, Promise.resolve(key));
     expect(story).to.equal('410 link-expired');
   });
 
@@ -84,6 +96,6 @@ describe('a link with a password that changes while a visitor waits for the comp
       await patch(key, { max_visits: 1 });
     });
     expect(story).to.equal(`302 ${TARGET}`);
-    expect(await follow(limited, 'open sesame')).to.equal('410 link-used-up');
+    expect(await follow(limited, PASSWORD)).to.equal('410 link-used-up');
   });
 });

@@ -10,6 +10,7 @@ import {
 } from '../../../db/clicks/orphans-db.ts';
 import { openMysql } from '../../../db/mysql/mysql.ts';
 import { emptyUrlsDatabase } from '../../db/urls-fixture.ts';
+import { beforeEnd } from '../../before-end.ts';
 import { withinOneDay } from '../../one-day.ts';
 import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
@@ -47,9 +48,10 @@ describe('orphans', () => {
     const { world, mapper, people, makeLink } = fixture;
     const slow = await world.start({ hasFastPaths: false });
     const [unknown = '', rare = '', never = ''] = randomKeys(3);
-    const expired = await makeLink(await people.session(await people.person()), {
-      expiration_date: new Date(Date.now() + 1_500).toISOString(),
-    });
+    const cookie = await people.session(await people.person());
+    const { result: expired } = await beforeEnd(1_500, async (end) =>
+      makeLink(cookie, { expiration_date: end.toISOString() }),
+    );
     await until('expiry', async () => (await send('HEAD', `${mapper.url}/${expired}`)).status === 410);
     for (const { url } of [mapper, slow]) {
       for (let time = 0; time < 3; time += 1) await send('GET', `${url}/${unknown}?q=${time}`);
