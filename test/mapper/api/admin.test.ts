@@ -1,5 +1,6 @@
 import { expect } from 'chai';
 import { expectProblem } from '../client.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { until } from '../../until.ts';
 import { createWorld, type TestMapper, type World } from '../world.ts';
 import { ApiClient } from './api-client.ts';
@@ -82,7 +83,7 @@ describe('administrators', () => {
     const others = (await pages('/admin/users?disabled=false')).flatMap(({ items }) => items);
     expect(others.map((user) => user['user_id'])).not.to.include(String(id));
     expectProblem(await api.call('GET', '/admin/users?disabled=yes', { key }), 422);
-    const beganMs = performance.now();
+    const beganMs = ranMs();
     for (const client of [api, elsewhere]) {
       await until('the key is refused', async () => {
         return (await client.call('GET', '/users/me', { key: hers })).status === 401;
@@ -93,7 +94,7 @@ describe('administrators', () => {
       ).to.equal(401);
       expect((await client.call('GET', '/users/me', { key: his.key })).status).to.equal(200);
     }
-    expect(performance.now() - beganMs).to.be.below(1_000);
+    expect(ranMs() - beganMs).to.be.below(1_000);
     const again = await api.call('PATCH', `/admin/users/${id}`, { key, body: { disabled: true } });
     expect(again.json()['disabled_at']).to.equal(disabled.json()['disabled_at']);
     const back = await api.call('PATCH', `/admin/users/${id}`, { key, body: { disabled: false } });

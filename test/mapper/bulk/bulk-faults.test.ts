@@ -2,6 +2,7 @@ import { expect } from 'chai';
 import { slotOf } from '../../../db/keyspace/placement.ts';
 import { until } from '../../until.ts';
 import { ApiClient } from '../api/api-client.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { People } from '../api/people.ts';
 import { send } from '../client.ts';
 import { viaProxy, type Proxied } from '../faulty.ts';
@@ -211,10 +212,10 @@ describe('a bulk whose client or servers fail', () => {
     void bulk.finally(() => (state.isOver = true));
     let count = 0;
     while (!state.isOver) {
-      const startedMs = performance.now();
+      const startedMs = ranMs();
       const answer = await api.call('POST', '/urls', { body: { long_url: TARGET } });
       expect(answer.status).to.equal(201);
-      slowestMs = Math.max(slowestMs, performance.now() - startedMs);
+      slowestMs = Math.max(slowestMs, ranMs() - startedMs);
       count += 1;
     }
     expectAllMade((await bulk).items, 5_000);
@@ -241,10 +242,10 @@ describe('a bulk for which the pools have too few keys', () => {
     expect(made.length + left.reduce((sum, count) => sum + count, 0)).to.be.within(41 - 8, 41);
     expect(made).to.have.length.above(30);
     // A bulk of 10,000 items must not wait for each of them.
-    const startedMs = performance.now();
+    const startedMs = ranMs();
     const { items: none } = await sendLines(api, { key }, items(5_000, 'none'));
     expect(none.filter(({ status }) => status === 503)).to.have.length.above(4_990);
-    expect(performance.now() - startedMs).to.be.below(8_000);
+    expect(ranMs() - startedMs).to.be.below(8_000);
     expect(parseLines('')).to.deep.equal([]);
   });
 });

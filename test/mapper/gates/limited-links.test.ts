@@ -1,6 +1,7 @@
 import { randomBytes } from 'node:crypto';
 import { expect } from 'chai';
 import { slotOf } from '../../../db/keyspace/placement.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { until } from '../../until.ts';
 import { send, type Answer } from '../client.ts';
 import { viaProxy, type Proxied } from '../faulty.ts';
@@ -188,9 +189,9 @@ describe('a link that may be followed a limited number of times', function () {
     const key = await make(10);
     expect(await follow(key)).to.equal(`302 ${TARGET}`);
     for (const { proxy } of urls) proxy.silence();
-    const startedMs = performance.now();
+    const startedMs = ranMs();
     const stories = await Promise.all(Array.from({ length: 20 }, async () => follow(key)));
-    expect(performance.now() - startedMs).to.be.below(6_000);
+    expect(ranMs() - startedMs).to.be.below(6_000);
     for (const story of stories) expect(story).to.be.oneOf(['503 visit-unknown', '503 store-down']);
     expect(await follow(key)).to.equal('503 store-down');
     for (const { proxy } of urls) proxy.heal();

@@ -10,6 +10,7 @@ import { ApiClient } from '../api/api-client.ts';
 import { useApi } from '../api/use-api.ts';
 import { testRedis } from '../../servers.ts';
 import { viaProxy } from '../faulty.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { until } from '../../until.ts';
 import { SseClient, sumOf } from './sse-client.ts';
 
@@ -275,10 +276,7 @@ describe('live clicks', () => {
 
   it('a client that goes gives its place back at once', async () => {
     const client = await watched();
-    await until('one listener', async () => (await listeners(fixture.mapper.adminUrl)) === '1', {
-      timeoutMs: 1_000,
-    });
-    expect(await listeners(fixture.mapper.adminUrl)).to.equal('1');
+    await until('one listener', async () => (await listeners(fixture.mapper.adminUrl)) === '1');
     client.close();
     await until('the place', async () => (await listeners(fixture.mapper.adminUrl)) === '0', {
       timeoutMs: 2_000,
@@ -317,9 +315,9 @@ describe('live clicks', () => {
     await until('the other mapper to know that the link is watched', () => other.wanted.has(key));
     follow(2);
     await told(client, 2);
-    const startedMs = performance.now();
+    const startedMs = ranMs();
     await stopping.terminate();
-    expect(performance.now() - startedMs).to.be.below(3_000);
+    expect(ranMs() - startedMs).to.be.below(3_000);
     await until('the end of the stream', () => client.hasEnded);
     expect(client.response.complete).to.equal(true);
     expect(client.text).to.match(/^retry: [123]\d{3}$/m);
@@ -370,7 +368,7 @@ describe('live clicks', () => {
         if (state === 'silent') proxy.silence();
         else await proxy.stop();
       const direct = new ApiClient(() => mapper.url, api.document);
-      const startedMs = performance.now();
+      const startedMs = ranMs();
       const answer = await until('a problem', async () => {
         const one = await direct.call('GET', path, { cookie });
         return one.status === 503 && one;
@@ -380,10 +378,10 @@ describe('live clicks', () => {
       expect(answer.json()['detail']).to.match(
         /^(?:redis-\d cannot be reached|Clicks cannot be watched) just now\.$/,
       );
-      const followed = performance.now();
+      expect(ranMs() - startedMs).to.be.below(5_000);
+      const followedMs = ranMs();
       expect((await send('GET', `${mapper.url}/${key}`)).status).to.equal(302);
-      expect(performance.now() - followed).to.be.below(500);
-      expect(followed - startedMs).to.be.below(5_000);
+      expect(ranMs() - followedMs).to.be.below(500);
       await until('the end of the stream', () => client.hasEnded);
       expect(await listeners(mapper.adminUrl)).to.equal('0');
       await mapper.terminate();

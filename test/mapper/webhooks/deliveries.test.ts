@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { randomBytes } from 'node:crypto';
 import { MAX_WAITING } from '../../../mapper/webhooks/waiting-counts.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { until } from '../../until.ts';
 import { isSigned, status } from './receiver.ts';
 import { untilReceived, useWebhooks } from './use-webhooks.ts';
@@ -169,10 +170,10 @@ describe('deliveries to webhooks', () => {
     await until('many hang', () => hanging.length >= 20);
     const ben = await owner();
     await hook(ben, '/quick');
-    const beganAtMs = performance.now();
+    const beganAtMs = ranMs();
     const ids = await emit(ben, 30);
     await untilReceived(fixture.receiver, '/quick', 30);
-    expect(performance.now() - beganAtMs).to.be.below(5_000);
+    expect(ranMs() - beganAtMs).to.be.below(5_000);
     expect(fixture.receiver.dataAt('/quick')).to.have.length(ids.length);
     release.resolve();
     for (const one of owners) await fixture.people.db.users.setDisabled(one.id, true, new Date());
