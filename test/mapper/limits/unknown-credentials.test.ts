@@ -1,6 +1,7 @@
 import { expect } from 'chai';
 import { createConnection, type Connection } from 'mysql2/promise';
 import { createApiKey, createToken } from '../../../mapper/auth/secrets.ts';
+import { ranMs } from '../../ran-ms.ts';
 import { ApiClient, problemKind } from '../api/api-client.ts';
 import { PASSWORD, People, type Person } from '../api/people.ts';
 import { send, type Answer } from '../client.ts';
@@ -41,10 +42,24 @@ describe('credentials that nobody knows', () => {
     return { 'x-forwarded-for': `198.51.100.${clients}` };
   }
 
-  /** Lookups in the users database by the primary key of keys and sessions, since the server started. */
-  async function lookups(): Promise<number> {
-    const [rows] = await sql.query("SHOW GLOBAL STATUS LIKE 'Com_select'");
-    return Number((rows as { Value: string }[])[0]?.Value);
+  /**
+   * How many keys and sessions are looked up in the users database during `work`. The counters of a server
+   * count the polls of the mapper too, of which a slow machine does more.
+   */
+  async function lookupsDuring(work: () => Promise<void>): Promise<number> {
+    await sql.query("SET GLOBAL log_output = 'TABLE'");
+    await sql.query('TRUNCATE TABLE mysql.general_log');
+    await sql.query('SET GLOBAL general_log = ON');
+    try {
+      await work();
+    } finally {
+      await sql.query('SET GLOBAL general_log = OFF');
+    }
+    const [rows] = await sql.query(
+      `SELECT COUNT(*) AS lookups FROM mysql.general_log
+         WHERE command_type <> 'Prepare' AND argument REGEXP 'FROM (api_keys|sessions) JOIN users'`,
+    );
+    return Number((rows as { lookups: number }[])[0]?.lookups);
   }
 
   const MADE_UP: readonly (readonly [what: string, () => { key?: string; cookie?: string }])[] = [
@@ -55,17 +70,20 @@ describe('credentials that nobody knows', () => {
     it(`${what}: beyond the limit of a client none is looked up, and the answer is 429`, async () => {
       const headers = newClient();
       const answers: Answer[] = [];
-      for (let sent = 0; sent < 8; sent += 1)
-        answers.push(await api.call('POST', '/urls', { ...makeUp(), headers, body: LINK }));
+      const first = await lookupsDuring(async () => {
+        for (let sent = 0; sent < 8; sent += 1)
+          answers.push(await api.call('POST', '/urls', { ...makeUp(), headers, body: LINK }));
+      });
       expect(answers.map(({ status }) => status)).to.deep.equal([401, 401, 401, 401, 401, 429, 429, 429]);
       const last = answers.at(-1) as Answer;
       expect(problemKind(last)).to.equal('too-many-requests');
       expect(last.headers).to.include({ 'ratelimit-policy': '"bad-credential";q=5;w=60' });
       expect(Number(last.headers['retry-after'])).to.be.within(1, 60);
-      const before = await lookups();
-      for (let sent = 0; sent < 100; sent += 1) await api.call('GET', '/users/me', { ...makeUp(), headers });
-      // Other parts of the mapper ask their databases from time to time.
-      expect((await lookups()) - before).to.be.below(50);
+      const more = await lookupsDuring(async () => {
+        for (let sent = 0; sent < 100; sent += 1)
+          await api.call('GET', '/users/me', { ...makeUp(), headers });
+      });
+      expect([first, more]).to.deep.equal([5, 0]);
     });
 
   it('sent all at the same time cost no more lookups than the limit', async () => {
@@ -115,10 +133,10 @@ describe('credentials that nobody knows', () => {
     const attacks = Array.from({ length: 8 }, async () => attack(newClient(), stopping.signal));
     const slowestMs: Record<string, number> = {};
     const timed = async (name: string, wanted: number, work: () => Promise<Answer>): Promise<void> => {
-      const startedAt = performance.now();
+      const startedAt = ranMs();
       const answer = await work();
       expect(answer.status, `${name}: ${answer.text}`).to.equal(wanted);
-      slowestMs[name] = Math.max(slowestMs[name] ?? 0, performance.now() - startedAt);
+      slowestMs[name] = Math.max(slowestMs[name] ?? 0, ranMs() - startedAt);
     };
     const known = await people.key(ana, ['links:write']);
     const body = { email: ana.email, password: PASSWORD };
