@@ -8,6 +8,8 @@ import { ADMIN_TOKEN } from '../admin-token.ts';
 import { randomKey } from '../db/urls-fixture.ts';
 import { migratedDatabase } from '../migrated-database.ts';
 import { testRedis } from '../servers.ts';
+import { until } from '../until.ts';
+import { send } from './client.ts';
 
 /** Stores of one test file: Redis shards and urls databases of their own, and mappers on them. */
 export interface World extends AsyncDisposable {
@@ -156,6 +158,7 @@ export async function createWorld({
       };
       const mapper = { ...running, terminate, stop: terminate };
       mappers.push(mapper);
+      if (config.stores.usersDb?.url === usersUrl) await untilUsersAnswer(mapper);
       return mapper;
     },
     rows: async (wanted) => {
@@ -170,4 +173,16 @@ export async function createWorld({
       await Promise.all(urls.map(async ({ sql }) => sql.end()));
     },
   };
+}
+
+/**
+ * A mapper serves links before its users database has answered. When the first answers of a busy machine come
+ * late, it refuses what needs accounts. Tests are not about that; those of an unfit database go on.
+ */
+async function untilUsersAnswer({ adminUrl }: RunningMapper): Promise<void> {
+  const isUp = async (): Promise<boolean> => {
+    const { text } = await send('GET', `${adminUrl}/metrics`);
+    return text.includes('\nkeymill_users_db_up 1\n');
+  };
+  await until('the users database to answer', isUp, { timeoutMs: 10_000 }).catch(() => undefined);
 }
