@@ -68,6 +68,11 @@ interface Settled extends RepeatedLink {
 }
 
 const DAY_S = 86_400;
+/**
+ * On a machine that is never idle, the hash of a password takes most of it. Our haproxy gives 15 s to an
+ * answer.
+ */
+const WITH_PASSWORD_MS = 14_000;
 
 /**
  * Answers requests for a link that may be sent several times: however often, at the same time, and to
@@ -180,12 +185,13 @@ export class Repeats {
   }
 
   /** A password is hashed only for a link that is bound. The answer tells no more than that there is one. */
-  #linkOf(asked: ParsedRequest): Pick<ReservedRequest, 'link' | 'linkToBind'> {
+  #linkOf(asked: ParsedRequest): Pick<ReservedRequest, 'link' | 'linkToBind' | 'timeoutMs'> {
     if (asked.password === undefined) return { link: toUnbound(asked) };
     const { own } = asked;
     return {
       link: toUnbound({ ...asked, own: { ...own, rules: { ...own.rules, passwordHash: '' } } }),
       linkToBind: async () => toUnbound(await this.#options.prepare(asked)),
+      timeoutMs: WITH_PASSWORD_MS,
     };
   }
 

@@ -1,5 +1,7 @@
 import { randomUUID } from 'node:crypto';
+import { setTimeout as delay } from 'node:timers/promises';
 import { expect } from 'chai';
+import { PasswordProcess } from '../../../mapper/auth/password-process.ts';
 import { beforeEnd } from '../../before-end.ts';
 import { until } from '../../until.ts';
 import { problemKind } from '../api/api-client.ts';
@@ -7,6 +9,11 @@ import { useApi } from '../api/use-api.ts';
 import { sendRaw, type Answer } from '../client.ts';
 import { NO_LIMITS } from '../world.ts';
 import { counterOf } from './counters.ts';
+
+type Run = (
+  this: PasswordProcess,
+  ...task: Parameters<PasswordProcess['run']>
+) => ReturnType<PasswordProcess['run']>;
 
 function newTarget(): string {
   return `https://example.com/${randomUUID()}`;
@@ -77,6 +84,24 @@ describe('an Idempotency-Key', () => {
       const [rows] = await sql.query('SELECT rules FROM urls WHERE unique_id = ?', [keyOf(first)]);
       for (const { rules } of rows as { rules: string }[])
         expect(JSON.parse(rules)).to.have.property('passwordHash').that.matches(/^\$/);
+    }
+  });
+
+  it('is waited for when the hash of its password takes long', async () => {
+    const run: Run = Reflect.get(PasswordProcess.prototype, 'run');
+    PasswordProcess.prototype.run = async function (task) {
+      await delay(4_500);
+      return run.call(this, task);
+    };
+    try {
+      const body = { long_url: newTarget(), password: 'a secret word' };
+      const [keyed, found] = await Promise.all([
+        make(randomUUID(), body),
+        api.call('POST', '/urls', { body: { ...body, find_if_exists: true } }),
+      ]);
+      expect([keyed.status, found.status], keyed.text).to.deep.equal([201, 201]);
+    } finally {
+      PasswordProcess.prototype.run = run;
     }
   });
 
