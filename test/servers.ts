@@ -7,6 +7,7 @@ import { Redis } from 'ioredis';
 import { createConnection } from 'mysql2/promise';
 import zookeeper from 'node-zookeeper-client';
 import { findStartTime } from '../scripts/servers/identity.ts';
+import { forgetLog, showLogOfFailure } from './recent-log.ts';
 import { LocalServices } from './servers/local.ts';
 import { startS3, type S3Server } from './servers/s3.ts';
 import type { Ensemble, MysqlServer, RedisServer, Services } from './servers/services.ts';
@@ -174,6 +175,10 @@ function removeFoldersOfDeadRuns(): void {
 }
 
 export const mochaHooks = {
+  beforeEach: forgetLog,
+  afterEach(this: Mocha.Context): void {
+    showLogOfFailure(this);
+  },
   async beforeAll(this: Mocha.Context): Promise<void> {
     // It may have to start an engine and make images.
     this.timeout(900_000);

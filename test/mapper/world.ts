@@ -7,6 +7,7 @@ import { createLog, type Log } from '../../runtime/log.ts';
 import { ADMIN_TOKEN } from '../admin-token.ts';
 import { randomKey } from '../db/urls-fixture.ts';
 import { migratedDatabase } from '../migrated-database.ts';
+import { recentLog } from '../recent-log.ts';
 import { testRedis } from '../servers.ts';
 import { until } from '../until.ts';
 import { send } from './client.ts';
@@ -45,11 +46,8 @@ export interface TestMapper extends RunningMapper {
   terminate(): Promise<void>;
 }
 
-const testLog = createLog(
-  'test',
-  'mapper',
-  process.env['KEYMILL_TEST_LOG'] === undefined ? 'silent' : 'debug',
-);
+const testLog =
+  process.env['KEYMILL_TEST_LOG'] === undefined ? recentLog : createLog('test', 'mapper', 'debug');
 
 /** No server listens there, because a mapper must not need ZooKeeper. */
 const NO_ZOOKEEPER = { connect: '127.0.0.1:1', sessionTimeoutMs: 2_000 };

@@ -93,26 +93,31 @@ export async function createImportWorld({ keys = 200 } = {}): Promise<ImportWorl
     importApart: async (args, killAt) => {
       const [first, ...others] = world.urls;
       if (first === undefined) throw new Error('a world without urls servers');
-      const proxied = await viaProxy(first);
-      await using _ = proxied.proxy;
-      if (killAt !== undefined) {
-        // Each batch has a transaction on each server.
-        let left = killAt - (await countDone(query)) + BATCHES_PAST_KILL;
-        proxied.proxy.silenceFrom((sent) => isBindingOfImport(sent) && --left < 0);
+      for (;;) {
+        const proxied = await viaProxy(first);
+        await using _ = proxied.proxy;
+        let left = Number.POSITIVE_INFINITY;
+        if (killAt !== undefined) {
+          // Each batch has a transaction on each server.
+          left = killAt - (await countDone(query)) + BATCHES_PAST_KILL;
+          proxied.proxy.silenceFrom((sent) => isBindingOfImport(sent) && --left < 0);
+        }
+        const { KEYMILL_URLS_DBS } = mapperEnvironment({ redis: [], urls: [proxied, ...others] });
+        const child = spawn(process.execPath, ['scripts/keymill.ts', 'import', ...args], {
+          env: { ...env, KEYMILL_URLS_DBS },
+          stdio: 'ignore',
+        });
+        const exited = once(child, 'exit') as Promise<[number | null]>;
+        if (killAt !== undefined) {
+          const isTime = async (): Promise<boolean> =>
+            child.exitCode !== null || (await countDone(query)) >= killAt;
+          await until('the batches to be done', isTime, { timeoutMs: 3_600_000, everyMs: 10 });
+          child.kill('SIGKILL');
+        }
+        const [code] = await exited;
+        // Batches that it sent again, on a machine that stood still, used up those that were left.
+        if (code === null || left >= 0 || killAt === undefined) return code;
       }
-      const { KEYMILL_URLS_DBS } = mapperEnvironment({ redis: [], urls: [proxied, ...others] });
-      const child = spawn(process.execPath, ['scripts/keymill.ts', 'import', ...args], {
-        env: { ...env, KEYMILL_URLS_DBS },
-        stdio: 'ignore',
-      });
-      const exited = once(child, 'exit') as Promise<[number | null]>;
-      if (killAt !== undefined) {
-        const isTime = async (): Promise<boolean> =>
-          child.exitCode !== null || (await countDone(query)) >= killAt;
-        await until('the batches to be done', isTime, { timeoutMs: 3_600_000, everyMs: 10 });
-        child.kill('SIGKILL');
-      }
-      return (await exited)[0];
     },
     links: async () => {
       const rows = await query<StoredRow>(
