@@ -5,7 +5,7 @@ import type { Log } from '../runtime/log.ts';
 const MOST_LINES = 20;
 const lines: string[] = [];
 
-/** A log for parts under test. Nobody sees it, but a test that fails shows the last warnings since it began. */
+/** A log for parts under test. Only a test that fails shows it: the last warnings since the test began. */
 export const recentLog: Log = pino(
   {
     level: 'warn',

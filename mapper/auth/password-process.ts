@@ -73,7 +73,7 @@ export interface PasswordTimes {
  * Together they are shorter than the time that our haproxy gives to an answer: 15 s. Who waits behind a task
  * that gets no time is still served by the child of ordinary priority.
  */
-const TIMES: PasswordTimes = { waitMs: 4_000, answerMs: { idle: 1_500, lowest: 2_000, ordinary: 7_000 } };
+const TIMES: PasswordTimes = { waitMs: 5_000, answerMs: { idle: 1_000, lowest: 2_000, ordinary: 6_000 } };
 
 /** After a machine had no time for a child, the next ones keep their higher priority for so long. */
 const BUSY_MS = 60_000;
