@@ -4,6 +4,7 @@ import { createEnsembleId, readEnsembleId } from '../../coordinator/ensemble.ts'
 import { isHeld, tryAcquire, type HeldLock } from '../../coordinator/lock.ts';
 import { lockPath } from '../../coordinator/paths.ts';
 import { Session } from '../../coordinator/session.ts';
+import { median } from '../../runtime/statistics.ts';
 import { ask } from '../../scripts/servers/probe.ts';
 import { stopAtEnd, testServices } from '../servers.ts';
 import type { Ensemble, Server } from '../servers/services.ts';
@@ -100,20 +101,24 @@ describe('session: faults of the ensemble itself', function () {
         return lock.mayWrite();
       });
       expect(session.id).to.equal(id);
-      const other = await Session.open({ connect: ensemble.connect, timeoutMs: T, log });
-      const began = ranMs();
-      await closeSession({
-        connect: ensemble.connect,
-        credentials: other.credentials,
-        log,
-        signal: AbortSignal.timeout(5000),
-      });
-      expect(ranMs() - began).to.be.lessThan(800);
+      // The stopped server may be the first that is tried. After an election the others may be slow once.
+      const closings: number[] = [];
+      for (let round = 0; round < 3; round += 1) closings.push(await msToClose());
+      expect(median(closings)).to.be.lessThan(800);
     } finally {
       await servers[index]?.resume();
     }
     await until('three servers', async () => (await Promise.all(servers.map(modeOf))).every((mode) => mode));
   });
+
+  /** How long it takes to end a session from outside. */
+  async function msToClose(): Promise<number> {
+    const { connect } = ensemble;
+    const { credentials } = await Session.open({ connect, timeoutMs: T, log });
+    const began = ranMs();
+    await closeSession({ connect, credentials, log, signal: AbortSignal.timeout(5000) });
+    return ranMs() - began;
+  }
 
   it('allows no write without a quorum, although reads are answered; afterwards the reign resumes or ends', async () => {
     const { id } = session;
