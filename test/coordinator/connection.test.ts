@@ -2,14 +2,9 @@ import { expect } from 'chai';
 import { parseConnectString } from '../../coordinator/connect-string.ts';
 import { Connection } from '../../coordinator/connection.ts';
 import { DeadlineError } from '../../runtime/errors.ts';
+import { block } from '../block.ts';
 import { testZooKeeper } from '../servers.ts';
 import { Harness, log, T } from './harness.ts';
-
-/** Blocks the event loop. */
-function block(ms: number): void {
-  const untilMs = performance.now() + ms;
-  while (performance.now() < untilMs);
-}
 
 describe('a connection of a session, while the event loop of its process is blocked', () => {
   /** @param connect its first server is used */

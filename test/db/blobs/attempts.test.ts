@@ -1,11 +1,6 @@
 import { expect } from 'chai';
 import { Places, Progress } from '../../../db/blobs/attempts.ts';
-
-/** Blocks the event loop. */
-function block(ms: number): void {
-  const untilMs = performance.now() + ms;
-  while (performance.now() < untilMs);
-}
+import { block } from '../../block.ts';
 
 describe('waiting for a blob store', () => {
   it('counts no answer as missing that came while the event loop of its own process was blocked', async () => {

@@ -7,15 +7,10 @@ import { Breaker } from '../../../runtime/breaker.ts';
 import { monotonicMs } from '../../../runtime/clock.ts';
 import { COUNTER_BREAKER } from '../../../runtime/config/breakers.ts';
 import { createLog } from '../../../runtime/log.ts';
+import { block } from '../../block.ts';
 
 const TIMEOUT_MS = 500;
 const log = createLog('test', 'blocked', 'silent');
-
-/** Blocks the event loop. */
-function block(ms: number): void {
-  const untilMs = monotonicMs() + ms;
-  while (monotonicMs() < untilMs);
-}
 
 type Answer = <T>(value: T) => Promise<T>;
 
